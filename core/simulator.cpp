@@ -26,6 +26,19 @@ Uint128 wide(std::int64_t value) {
   return static_cast<std::uint64_t>(value);
 }
 
+/// What the loop needs of a task, together on one cache line: the countdown of its predecessors brings in
+/// what its start and its end will read.
+struct Node {
+  std::uint32_t waiting;          ///< predecessors that have not ended
+  std::uint32_t first_successor;  ///< position in the successors of all tasks; the next node's is the end
+  std::uint32_t place;            ///< as in Task
+  std::uint32_t work : 30;        ///< as in Task
+  TaskKind kind : 2;
+};
+
+static_assert(sizeof(Node) == 16);
+constexpr std::uint32_t kWorkMask = (1U << 30U) - 1;
+
 enum class Stage : std::uint8_t { compute, latency, flow };
 
 /// A task between its start and its end. Its slot is reused afterwards; `version` tells the events of one
@@ -54,7 +67,7 @@ class Simulation {
   Timeline run() &&;
 
  private:
-  void start_roots();
+  void make_nodes();
   void handle(const EventQueue::Item& event);
   void change_capacities();
   void start(std::uint32_t task);
@@ -82,8 +95,18 @@ class Simulation {
   std::uint32_t take_slot(std::uint32_t task, Stage stage);
   void free_slot(std::uint32_t slot);
 
+  [[nodiscard]] const ComputeWork& compute(std::uint32_t task) const {
+    return graph_.computes[nodes_[task].work];
+  }
+
+  [[nodiscard]] const TransferWork& transfer(std::uint32_t task) const {
+    return graph_.transfers[nodes_[task].work];
+  }
+
+  [[nodiscard]] const Route& route(std::uint32_t task) const { return graph_.routes[nodes_[task].place]; }
+
   [[nodiscard]] bool has_flow(std::uint32_t task) const {
-    return graph_.transfer(TaskId(task)).amount > Bytes(0) && !graph_.route(TaskId(task)).uses.empty();
+    return transfer(task).amount > Bytes(0) && !route(task).uses.empty();
   }
 
   const TaskGraph& graph_;
@@ -98,8 +121,10 @@ class Simulation {
   std::size_t next_capacity_change_ = 0;
   bool check_starved_ = false;
 
-  std::vector<std::uint32_t> waiting_;  ///< predecessors of each task that have not ended
-  std::vector<std::uint32_t> ready_;    ///< tasks that start in this instant
+  std::vector<Node> nodes_;  ///< by task, and one that ends the successors of the last
+  boost::graph_traits<TaskGraph::Adjacency>::adjacency_iterator
+      successors_;                    ///< of all tasks, in their order
+  std::vector<std::uint32_t> ready_;  ///< tasks that start in this instant
   std::vector<Running> running_;
   std::vector<std::uint32_t> free_slots_;
   std::vector<Device> devices_;
@@ -123,12 +148,11 @@ Simulation::Simulation(const TaskGraph& graph, const SimulationOptions& options)
   }
   timeline_.begin.resize(graph.tasks.size());
   timeline_.end.resize(graph.tasks.size());
-  waiting_.resize(graph.tasks.size());
+  make_nodes();
 }
 
 Timeline Simulation::run() && {
   change_capacities();
-  start_roots();
   settle_instant();
   while (done_ < graph_.tasks.size()) {
     if (queue_.empty()) {
@@ -154,12 +178,24 @@ Timeline Simulation::run() && {
   return std::move(timeline_);
 }
 
-void Simulation::start_roots() {
-  for (std::uint32_t task = 0; task < graph_.tasks.size(); ++task) {
-    waiting_[task] = static_cast<std::uint32_t>(boost::in_degree(task, graph_.adjacency));
-    if (waiting_[task] == 0) {
-      ready_.push_back(task);
+/// Tasks without predecessors are ready at once.
+void Simulation::make_nodes() {
+  MAKESPAN_CHECK(std::max(graph_.computes.size(), graph_.transfers.size()) <= kWorkMask,
+                 "too many kinds of work");
+  nodes_.reserve(graph_.tasks.size() + 1);
+  std::uint32_t successors = 0;
+  for (std::uint32_t index = 0; index < graph_.tasks.size(); ++index) {
+    const Task& task = graph_.tasks[index];
+    const auto predecessors = static_cast<std::uint32_t>(boost::in_degree(index, graph_.adjacency));
+    nodes_.push_back(Node{predecessors, successors, task.place, task.work & kWorkMask, task.kind});
+    successors += static_cast<std::uint32_t>(boost::out_degree(index, graph_.adjacency));
+    if (predecessors == 0) {
+      ready_.push_back(index);
     }
+  }
+  nodes_.push_back(Node{0, successors, 0, 0, TaskKind::marker});
+  if (!graph_.tasks.empty()) {
+    successors_ = graph_.successors(TaskId(0)).first;
   }
 }
 
@@ -195,7 +231,7 @@ void Simulation::change_capacities() {
 
 void Simulation::start(std::uint32_t task) {
   timeline_.begin[task] = now_;
-  switch (graph_.tasks[task].kind) {
+  switch (nodes_[task].kind) {
     case TaskKind::marker:
       finish(task);
       break;
@@ -209,7 +245,7 @@ void Simulation::start(std::uint32_t task) {
 }
 
 void Simulation::start_compute(std::uint32_t task) {
-  const Time nominal = graph_.compute(TaskId(task)).nominal();
+  const Time nominal = compute(task).nominal();
   if (nominal == Time(0)) {
     finish(task);
     return;
@@ -220,14 +256,14 @@ void Simulation::start_compute(std::uint32_t task) {
 }
 
 void Simulation::start_transfer(std::uint32_t task) {
-  const Time latency = graph_.transfer(TaskId(task)).latency;
+  const Time latency = transfer(task).latency;
   const bool flows = has_flow(task);
   if (latency == Time(0) && !flows) {
     finish(task);
     return;
   }
   const std::uint32_t slot = take_slot(task, Stage::latency);
-  reserve(graph_.route(TaskId(task)));
+  reserve(route(task));
   if (latency > Time(0)) {
     schedule(slot, wide(latency.count()));
   } else {
@@ -238,9 +274,9 @@ void Simulation::start_transfer(std::uint32_t task) {
 void Simulation::enter_flow(std::uint32_t slot) {
   Running& running = running_[slot];
   running.stage = Stage::flow;
-  running.left = wide(graph_.transfer(TaskId(running.task)).amount.count()) * kWorkPerByte;
+  running.left = wide(transfer(running.task).amount.count()) * kWorkPerByte;
   running.since = now_;
-  fluid_.add(VariableId(slot), graph_.route(TaskId(running.task)).uses);
+  fluid_.add(VariableId(slot), route(running.task).uses);
 }
 
 void Simulation::end(std::uint32_t slot) {
@@ -253,7 +289,7 @@ void Simulation::end(std::uint32_t slot) {
       fluid_.remove(VariableId(slot));
       [[fallthrough]];
     case Stage::latency:
-      release(graph_.route(TaskId(task)));
+      release(route(task));
       break;
   }
   free_slot(slot);
@@ -263,10 +299,10 @@ void Simulation::end(std::uint32_t slot) {
 void Simulation::finish(std::uint32_t task) {
   timeline_.end[task] = now_;
   ++done_;
-  const auto [first, last] = graph_.successors(TaskId(task));
-  for (auto next = first; next != last; ++next) {
-    if (--waiting_[*next] == 0) {
-      ready_.push_back(*next);
+  for (std::uint32_t i = nodes_[task].first_successor; i < nodes_[task + 1].first_successor; ++i) {
+    const std::uint32_t next = successors_[i];
+    if (--nodes_[next].waiting == 0) {
+      ready_.push_back(next);
     }
   }
 }
@@ -320,7 +356,7 @@ void Simulation::settle_devices() {
     const auto sm = static_cast<std::uint32_t>(std::min<std::uint64_t>(device.sm, kReservationCap));
     const auto memory = static_cast<std::uint32_t>(std::min<std::uint64_t>(device.memory, kReservationCap));
     for (std::uint32_t slot = device.first; slot != kNone; slot = running_[slot].next) {
-      change_rate(slot, compute_speed(graph_.compute(TaskId(running_[slot].task)), sm, memory));
+      change_rate(slot, compute_speed(compute(running_[slot].task), sm, memory));
     }
   }
   touched_devices_.clear();
@@ -369,7 +405,7 @@ void Simulation::free_slot(std::uint32_t slot) {
 }
 
 void Simulation::link(std::uint32_t slot) {
-  const std::uint32_t index = graph_.tasks[running_[slot].task].place;
+  const std::uint32_t index = nodes_[running_[slot].task].place;
   Device& device = devices_[index];
   running_[slot].previous = kNone;
   running_[slot].next = device.first;
@@ -388,7 +424,7 @@ void Simulation::unlink(std::uint32_t slot) {
   if (running.previous != kNone) {
     running_[running.previous].next = running.next;
   } else {
-    devices_[graph_.tasks[running.task].place].first = running.next;
+    devices_[nodes_[running.task].place].first = running.next;
   }
 }
 
