@@ -1,0 +1,43 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/simulator.h"
+#include "core/timeline.h"
+#include "devices/accelerator.h"
+#include "network/topology.h"
+#include "scenarios/lower.h"
+#include "scenarios/report.h"
+#include "scenarios/scenario.h"
+#include "schedules/schedule.h"
+
+namespace makespan {
+
+/// A scenario made ready: everything that can be refused has been.
+struct Prepared {
+  Scenario scenario;
+  Schedule schedule;
+  Topology topology;
+  const Accelerator* accelerator = nullptr;
+  std::vector<std::string> warnings;
+};
+
+/// Generates and validates the schedule, builds the cluster. Requires a resolved scenario.
+[[nodiscard]] Prepared prepare(Scenario scenario, std::vector<std::string> warnings = {});
+
+/// A finished run with all that traces and figures need.
+struct Run {
+  Prepared prepared;
+  Lowered lowered;
+  Timeline timeline;
+  Report report;
+};
+
+/// Lowers, simulates and summarises.
+[[nodiscard]] Run run(Prepared prepared, const SimulationOptions& options = {});
+
+/// Pure: the report of a timeline.
+[[nodiscard]] Report summarize(const Prepared& prepared, const Lowered& lowered, const Timeline& timeline);
+
+}  // namespace makespan

@@ -1,0 +1,183 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/units.h"
+#include "schedules/schedule.h"
+
+namespace makespan {
+
+enum class Architecture : std::uint8_t { gpt, llama };
+
+/// A dense transformer. 0 in an optional field means "derive it"; resolve() leaves none.
+struct Model {
+  std::string name;         ///< library name, or empty
+  std::string description;  ///< one line, for people
+  Architecture architecture = Architecture::gpt;
+  std::int64_t layers = 0;
+  std::int64_t hidden = 0;
+  std::int64_t heads = 0;
+  std::int64_t kv_heads = 0;  ///< default: heads
+  std::int64_t head_dim = 0;  ///< default: hidden / heads
+  std::int64_t ffn = 0;       ///< default: 4 x hidden (gpt); required for llama
+  std::int64_t vocabulary = 0;
+  std::int64_t sequence = 0;
+  std::optional<bool> tied_embeddings;  ///< default: gpt yes, llama no
+};
+
+enum class Precision : std::uint8_t { fp16, bf16 };
+enum class RecomputeKind : std::uint8_t { none, selective, full };
+
+struct Recompute {
+  RecomputeKind kind = RecomputeKind::none;
+  /// How many of the layers of each chunk are recomputed; -1: all of them.
+  std::int64_t layers = -1;
+};
+
+/// How FLOPs are counted for TFLOP/s and MFU; see docs/reference/scenario.md.
+enum class FlopsConvention : std::uint8_t {
+  exact,              ///< every matrix multiplication of the model once, causal attention at half
+  sc21_hw,            ///< 96 B s l h^2 (1 + s/6h + V/16lh): hardware FLOPs, with the recomputed forward pass
+  korth_model,        ///< 72 B s l h^2 (1 + s/6h + V/12lh)
+  nemo_noncausal,     ///< per token 12 l h^2 (1 + k/a + s/h) + 18 or 12 l f h + 6 V h
+  nemo_causal,        ///< the same with s/2h
+  torchtitan_noncausal,  ///< per token 6 (N without the input embedding) + 12 l h s
+  mpt,                ///< per token 6 N + 12 l h s
+};
+
+struct Training {
+  std::int64_t global_batch = 0;  ///< sequences
+  std::int64_t micro_batch = 1;   ///< sequences
+  Precision precision = Precision::bf16;
+  Recompute recompute;
+  std::string optimizer = "adam";
+  FlopsConvention flops_convention = FlopsConvention::exact;
+};
+
+/// What replaces the model when per-stage times were measured: one micro-batch through one stage. A list gives each
+/// stage its own; a single entry is for all.
+struct Profile {
+  std::vector<Time> forward;
+  std::vector<Time> backward;         ///< both halves, or
+  std::vector<Time> backward_input;   ///< ... one list
+  std::vector<Time> backward_weight;  ///< ... for each half
+  Bytes activation;                   ///< held per micro-batch and stage
+  Bytes message;                      ///< sent between stages, or
+  Time communication;                 ///< ... a fixed time that occupies nothing
+};
+
+struct Fabric {
+  std::string kind = "rail-fat-tree";
+  double oversubscription = 1.0;
+  std::string routing = "ideal";
+};
+
+struct Cluster {
+  std::string name;         ///< library name, or empty
+  std::string description;  ///< one line, for people
+  std::string node;
+  std::int64_t nodes = 1;
+  Fabric fabric;
+};
+
+enum class Dimension : std::uint8_t { tensor, context, data, pipeline };
+
+struct DataParallel {
+  bool overlap = true;              ///< reduce a bucket as soon as its last gradient is there
+  std::int64_t bucket = 0;          ///< parameters; default: max(40 M, 1 M x data), as Megatron-LM
+};
+
+struct Parallelism {
+  std::int64_t tensor = 1;
+  bool sequence_parallel = false;
+  std::int64_t context = 1;   ///< only 1 is supported
+  std::int64_t pipeline = 1;
+  std::int64_t data = 0;      ///< default: GPUs / (tensor x context x pipeline)
+  std::int64_t zero = 0;      ///< only 0 is supported
+  std::vector<Dimension> order = {Dimension::tensor, Dimension::context, Dimension::data, Dimension::pipeline};
+  DataParallel data_parallel;
+  std::vector<std::int64_t> layout;     ///< layers per stage; default: even
+  std::vector<std::int64_t> placement;  ///< GPU of each rank; default: rank r on GPU r
+};
+
+struct ScheduleSpec {
+  std::string kind = "1f1b";
+  std::int64_t chunks = 1;
+  std::int64_t group = 0;  ///< interleaved: micro-batch group; default: m div max(1, m div pipeline)
+  bool lifo = false;       ///< gpipe: newest micro-batch first in the backward pass
+  /// Default: fused for 1f1b and interleaved (as Megatron-LM without overlap), independent otherwise.
+  std::optional<Communication> communication;
+};
+
+struct SimulationSpec {
+  std::string fidelity = "fluid";
+  std::string fold = "auto";
+  std::int64_t iterations = 1;
+  std::int64_t seed = 1;
+};
+
+enum class Attention : std::uint8_t { flash, unfused };
+enum class Launch : std::uint8_t { eager, graph };
+
+/// Properties of the training software that move step times. The defaults are those of the preset `megatron-2024`.
+struct Software {
+  std::string preset = "megatron-2024";  ///< megatron-2021 | megatron-2022 | megatron-2024
+  Attention attention = Attention::flash;
+  bool wgrad_fusion = true;       ///< weight gradients accumulate into the main gradients inside the GEMM
+  bool tensor_overlap = false;    ///< the tensor-parallel reduction of dgrad runs beside wgrad
+  Launch launch = Launch::eager;
+  bool scatter_gather = false;    ///< pipeline messages are split over the tensor group and gathered behind (SC21)
+  bool fused_kernels = true;      ///< bias, dropout, residual and norm run as fused kernels
+  Precision gradient_precision = Precision::bf16;  ///< unused when fp32_gradients
+  bool fp32_gradients = true;     ///< gradients accumulate and are reduced in FP32
+};
+
+/// A published measurement to hold the prediction against.
+struct Reference {
+  std::optional<double> tflops_per_gpu;
+  std::optional<double> iteration_time_s;
+  std::optional<FlopsConvention> flops_convention;
+  std::string source;
+};
+
+/// Everything a scenario file says, resolved: derived values filled in.
+struct Scenario {
+  std::string schema = "makespan.scenario/1";
+  std::string name;
+  std::string description;
+  std::optional<Profile> profile;  ///< if set, `model` is not
+  Model model;
+  Training training;
+  Cluster cluster;
+  Parallelism parallelism;
+  ScheduleSpec schedule;
+  SimulationSpec simulation;
+  Software software;
+  Reference reference;
+
+  /// Where each key was given, by path such as "parallelism.tensor"; keys that were not given are absent.
+  std::map<std::string, SourceLocation> locations;
+
+  /// Micro-batches per pipeline and iteration.
+  [[nodiscard]] std::int64_t microbatches() const {
+    return training.global_batch / (training.micro_batch * parallelism.data);
+  }
+
+  [[nodiscard]] std::int64_t ranks() const {
+    return parallelism.tensor * parallelism.context * parallelism.pipeline * parallelism.data;
+  }
+};
+
+/// Where `key` was given; the file when it was not.
+[[nodiscard]] SourceLocation scenario_location(const Scenario& scenario, const std::string& key);
+
+/// An InputError at the place where `key` was given (or at the file when it was not).
+[[nodiscard]] InputError scenario_error(const Scenario& scenario, const std::string& key, const std::string& what,
+                                        const std::string& hint = {});
+
+}  // namespace makespan
