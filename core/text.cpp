@@ -43,7 +43,7 @@ std::optional<std::string_view> nearest(std::string_view name, std::span<const s
       continue;  // the lengths alone differ too much; also keeps a huge name cheap
     }
     const std::size_t changes = edit_distance(name, candidate);
-    if (changes < fewest && 2 * changes < candidate.size()) {
+    if (changes < fewest && 2 * changes <= candidate.size()) {
       best = candidate;
       fewest = changes;
     }

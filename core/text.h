@@ -13,7 +13,7 @@ namespace makespan {
 [[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
 
 /// The candidate that `name` was probably meant to be: the nearest one, the first of equals, provided that it
-/// can be reached by at most two changes and by fewer changes than half its length. For "did you mean" hints.
+/// is at most two changes away, and at most half as many as it has letters. For "did you mean" hints.
 [[nodiscard]] std::optional<std::string_view> nearest(std::string_view name,
                                                       std::span<const std::string_view> candidates);
 

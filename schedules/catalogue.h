@@ -1,0 +1,36 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "schedules/options.h"
+#include "schedules/schedule.h"
+
+namespace makespan {
+
+/// One kind of schedule.
+struct ScheduleKind {
+  std::string_view name;
+  std::string_view summary;  ///< one line
+  std::string_view source;   ///< where it is defined
+  bool has_chunks = false;   ///< takes ScheduleOptions::chunks and group
+  bool has_lifo = false;     ///< takes ScheduleOptions::lifo
+  Schedule (*generate)(const ScheduleOptions& options) = nullptr;
+};
+
+/// All kinds, in the order in which they are listed to people.
+[[nodiscard]] std::span<const ScheduleKind> schedule_kinds();
+
+/// Throws InputError for an unknown name, with the nearest known one.
+[[nodiscard]] const ScheduleKind& schedule_kind(std::string_view name);
+
+/// The schedule of that kind. Throws InputError for an unknown kind, and for an option that the kind does not
+/// accept, naming the option and what it accepts: ranks, micro-batches and chunks from 1 up while ranks *
+/// microbatches * chunks stays within kMaxSteps, and with more than one chunk min(p, m) <= group <= m where
+/// the last group, if it is shorter, has at least p micro-batches. With one chunk the group has no effect.
+[[nodiscard]] Schedule generate(std::string_view kind, const ScheduleOptions& options);
+
+/// The most (stage, micro-batch) pairs in one schedule.
+inline constexpr int kMaxSteps = 1 << 24;
+
+}  // namespace makespan

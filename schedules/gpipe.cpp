@@ -1,0 +1,22 @@
+#include "schedules/gpipe.h"
+
+#include "schedules/placement.h"
+
+namespace makespan {
+
+Schedule gpipe(const ScheduleOptions& options) {
+  Schedule schedule = empty_schedule("gpipe", options);
+  for (int rank = 0; rank < options.ranks; ++rank) {
+    std::vector<Action>& actions = schedule.actions[static_cast<std::size_t>(rank)];
+    for (int k = 0; k < options.microbatches; ++k) {
+      actions.push_back({ActionKind::forward, rank, k});
+    }
+    for (int k = 0; k < options.microbatches; ++k) {
+      actions.push_back({ActionKind::backward, rank, options.lifo ? options.microbatches - 1 - k : k});
+    }
+  }
+  exchange_after_every_action(schedule);
+  return schedule;
+}
+
+}  // namespace makespan

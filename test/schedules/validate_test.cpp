@@ -1,0 +1,156 @@
+#include "schedules/validate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "schedules/catalogue.h"
+#include "schedules/communication.h"
+#include "test/schedules/pytorch_files.h"
+
+namespace makespan::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+std::vector<std::string> problems(const std::vector<std::string>& lists) {
+  return validate(schedule_from_lists(lists));
+}
+
+TEST(Validate, FindsNothingWrongWithSplitAndWholeBackwards) {
+  EXPECT_THAT(problems({"0F0,0B0", "1F0,1I0,1W0"}), IsEmpty());
+}
+
+TEST(Validate, SaysWhichPassIsMissingOrRepeated) {
+  EXPECT_THAT(problems({"0F0,0F1,0B0,0F1,0B1"}), ElementsAre(HasSubstr("rank 0 runs 0F1 twice")));
+  EXPECT_THAT(problems({"0F0,0I0,0F1,0B1"}),
+              ElementsAre(HasSubstr("stage 0, micro-batch 0: runs I without W")));
+  EXPECT_THAT(problems({"0F0,0W0,0F1,0B1"}), ElementsAre(HasSubstr("runs W without I")));
+  EXPECT_THAT(problems({"0F0,0B0,0I0,0W0"}), ElementsAre(HasSubstr("both the whole backward pass B and")));
+  EXPECT_THAT(problems({"0F0,0B0,0F1,0W0"}),
+              ElementsAre(HasSubstr("both the whole backward pass B and"),
+                          HasSubstr("micro-batch 1: the backward pass is missing")));
+  EXPECT_THAT(problems({"0F0,0I0,0W0,0B1"}), ElementsAre(HasSubstr("the forward pass 0F1 is missing")));
+}
+
+TEST(Validate, SaysWhatIsListedTooEarly) {
+  EXPECT_THAT(problems({"0B0,0F0"}), ElementsAre("0B0 is listed before 0F0, which it needs"));
+  EXPECT_THAT(problems({"0F0,0W0,0I0"}), ElementsAre("0W0 is listed before 0I0, which it needs"));
+  EXPECT_THAT(problems({"0I0,0F0,0W0"}), ElementsAre("0I0 is listed before 0F0, which it needs"));
+}
+
+TEST(Validate, SaysWhatDoesNotExist) {
+  Schedule schedule = schedule_from_lists({"0F0,0B0", "1F0,1B0"});
+  schedule.actions[1].push_back({ActionKind::forward, 2, 0});
+  schedule.actions[1].push_back({ActionKind::forward, 1, 5});
+  schedule.actions[0].push_back({ActionKind::forward, 1, 0});
+  EXPECT_THAT(
+      validate(schedule),
+      ElementsAre(HasSubstr("1F0 belongs to rank 1"),
+                  HasSubstr("2F0 names a stage that does not exist; stages are 0 to 1"),
+                  HasSubstr("1F5 names a micro-batch that does not exist; micro-batches are 0 to 0")));
+}
+
+TEST(Validate, RefusesSizesThatDoNotFitTogether) {
+  Schedule schedule = schedule_from_lists({"0F0,0B0"});
+  schedule.microbatches = 1'000'000'000;
+  EXPECT_THAT(validate(schedule),
+              ElementsAre(HasSubstr("need at least 2000000000 actions, but there are 2")));
+  schedule.microbatches = 0;
+  EXPECT_THAT(validate(schedule), ElementsAre(HasSubstr("at least one rank")));
+  schedule.microbatches = 1;
+  schedule.rank_of_stage = {3};
+  EXPECT_THAT(validate(schedule),
+              ElementsAre(HasSubstr("stage 0 is placed on rank 3, which does not exist")));
+  schedule.ranks = 2;
+  EXPECT_THAT(validate(schedule), ElementsAre(HasSubstr("action lists for 1 ranks, not 2")));
+}
+
+TEST(Validate, RefusesExchangesThatAreNotInTheLists) {
+  Schedule schedule = generate("1f1b", {.ranks = 2, .microbatches = 2});
+  schedule.exchanges[1] = {-1, 4};
+  EXPECT_THAT(validate(schedule), ElementsAre("rank 1 has exchanges outside its list"));
+  schedule.exchanges[1] = {1, 0};
+  EXPECT_THAT(validate(schedule), ElementsAre("rank 1 has exchanges that are not in ascending order"));
+  schedule.exchanges.pop_back();
+  EXPECT_THAT(validate(schedule), ElementsAre("there are exchanges for 1 ranks, not 2"));
+}
+
+TEST(Validate, RefusesArrivalsThatAreNotGivenForEveryAction) {
+  Schedule schedule = generate("1f1b", {.ranks = 1, .microbatches = 2});
+  schedule.arrivals = {{-1, -1, -1}};
+  EXPECT_THAT(validate(schedule), ElementsAre("rank 0 has 3 arrivals for 4 actions"));
+}
+
+TEST(Validate, WantsOneSendAndOneReceivePerMessage) {
+  EXPECT_THAT(problems({"0F0,0SEND_F0,0RECV_B0,0B0", "1RECV_F0,1F0,1B0,1SEND_B0"}), IsEmpty());
+  EXPECT_THAT(problems({"0F0,0RECV_B0,0B0", "1RECV_F0,1F0,1B0,1SEND_B0"}),
+              ElementsAre(HasSubstr("0SEND_F0 is missing")));
+  EXPECT_THAT(problems({"0F0,0SEND_F0,0RECV_B0,0B0", "1F0,1B0,1SEND_B0"}),
+              ElementsAre(HasSubstr("1RECV_F0 is missing")));
+  EXPECT_THAT(problems({"0F0,0SEND_F0,0RECV_B0,0B0,0SEND_B0", "1RECV_F0,1F0,1B0,1SEND_B0"}),
+              ElementsAre(HasSubstr("0SEND_B0 has no counterpart")));
+  EXPECT_THAT(problems({"0F0,0SEND_F0,1F0,1B0,0B0"}), ElementsAre(HasSubstr("0SEND_F0 has no counterpart")));
+}
+
+TEST(Validate, WantsSendsAfterAndReceivesBeforeTheirPass) {
+  EXPECT_THAT(
+      problems({"0SEND_F0,0F0,0B0,0RECV_B0", "1RECV_F0,1F0,1SEND_B0,1B0"}),
+      ElementsAre(HasSubstr("0SEND_F0 is listed before 0F0"), HasSubstr("0B0 is listed before 0RECV_B0"),
+                  HasSubstr("1SEND_B0 is listed before 1B0")));
+}
+
+TEST(Validate, AcceptsWhatInsertingCommunicationGives) {
+  for (const char* kind : {"gpipe", "1f1b"}) {
+    EXPECT_THAT(validate(insert_communication(generate(kind, {.ranks = 4, .microbatches = 6}))), IsEmpty());
+  }
+  EXPECT_THAT(
+      validate(insert_communication(generate("interleaved", {.ranks = 3, .microbatches = 6, .chunks = 3}))),
+      IsEmpty());
+}
+
+TEST(Validate, TellsADeadlockAsWhoWaitsForWhom) {
+  // Rank 0 wants the gradient of micro-batch 0 before it forwards micro-batch 1; rank 1 wants it the other
+  // way round.
+  EXPECT_THAT(
+      problems({"0F0,0B0,0F1,0B1", "1F0,1F1,1B0,1B1"}),
+      ElementsAre("deadlock: rank 0 waits at 0B0 for the backward pass of stage 1, micro-batch 0, on rank 1; "
+                  "rank 1 waits at 1F1 for the forward pass of stage 0, micro-batch 1, on rank 0"));
+}
+
+TEST(Validate, TellsADeadlockOfOneRankWithItself) {
+  EXPECT_THAT(problems({"1F0,0F0,1B0,0B0"}),
+              ElementsAre(AllOf(StartsWith("deadlock: rank 0 waits at 1F0 for the forward pass of stage 0"),
+                                HasSubstr("later in its own list"))));
+}
+
+TEST(Validate, LeavesOutRanksThatOnlyWaitForTheDeadlock) {
+  const std::vector<std::string> found = problems({"0F0,0F1,0B0,0B1", "1F0,1B0,1F1,1B1", "2F0,2F1,2B0,2B1"});
+  EXPECT_THAT(found, ElementsAre(AllOf(HasSubstr("rank 1 waits at 1B0"), HasSubstr("rank 2 waits at 2F1"),
+                                       Not(HasSubstr("rank 0 waits")))));
+}
+
+TEST(Validate, StopsListingAfterTwentyProblems) {
+  Schedule schedule = generate("1f1b", {.ranks = 1, .microbatches = 50});
+  for (Action& action : schedule.actions[0]) {
+    action.stage = 7;
+  }
+  const std::vector<std::string> found = validate(schedule);
+  ASSERT_EQ(found.size(), kMaxProblems + 1);
+  EXPECT_EQ(found.back(), "... and " + std::to_string(2 * 50 - kMaxProblems) + " more problems");
+}
+
+TEST(RequireValid, ThrowsInputErrorForAWrongListAndInfeasibleErrorForADeadlock) {
+  EXPECT_NO_THROW(require_valid(generate("1f1b", {.ranks = 2, .microbatches = 2})));
+  EXPECT_THROW(require_valid(schedule_from_lists({"0B0,0F0"})), InputError);
+  EXPECT_THROW(require_valid(schedule_from_lists({"1F0,0F0,1B0,0B0"})), InfeasibleError);
+}
+
+}  // namespace
+}  // namespace makespan::test
