@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace makespan {
 
@@ -194,11 +195,11 @@ const Accelerator& find_accelerator(std::string_view name) {
   const auto found =
       std::find_if(table.begin(), table.end(), [&](const Accelerator& gpu) { return gpu.name == name; });
   if (found == table.end()) {
-    std::string known;
+    std::vector<std::string_view> names;
     for (const Accelerator& gpu : table) {
-      known += (known.empty() ? "" : ", ") + gpu.name;
+      names.push_back(gpu.name);
     }
-    throw InputError({}, {}, "there is no accelerator '" + std::string(name) + "'", "known: " + known);
+    throw InputError({}, {}, "there is no accelerator '" + std::string(name) + "'", suggestion(name, names));
   }
   return *found;
 }

@@ -39,7 +39,7 @@ struct Accelerator {
 /// Every known accelerator, by name.
 [[nodiscard]] const std::vector<Accelerator>& accelerators();
 
-/// Throws InputError, with the names there are, when there is none of that name.
+/// Throws InputError, with the nearest name or all there are, when there is none of that name.
 [[nodiscard]] const Accelerator& find_accelerator(std::string_view name);
 
 }  // namespace makespan

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <set>
 
+#include "core/random.h"
+
 namespace makespan {
 namespace {
 
@@ -130,14 +132,6 @@ TEST(MemoryLedger, DevicesDoNotMix) {
   EXPECT_EQ(c.totals(2), (Curve{{0, 11}, {10, 0}}));
 }
 
-/// splitmix64.
-std::uint64_t next_random(std::uint64_t& state) {
-  std::uint64_t z = (state += 0x9e3779b97f4a7c15ULL);
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31);
-}
-
 /// Sums every delta up to an instant anew, for each instant: slow and obvious.
 std::int64_t slow_peak(const Case& c, std::size_t device) {
   std::set<std::int64_t> instants;
@@ -164,18 +158,18 @@ std::int64_t slow_peak(const Case& c, std::size_t device) {
 }
 
 TEST(MemoryLedger, AgreesWithASlowLedgerOnRandomCasesAndTheCurveReachesThePeak) {
-  std::uint64_t state = 1;
+  Random random(1);
   for (int round = 0; round < 300; ++round) {
     Case c(3);
     c.statics[0][0] = Bytes(20);
     for (int i = 0; i < 12; ++i) {
-      const auto begin = static_cast<std::int64_t>(next_random(state) % 8);
-      const TaskId task = c.task(begin, begin + static_cast<std::int64_t>(next_random(state) % 4));
-      for (std::uint64_t n = next_random(state) % 4; n > 0; --n) {
-        const auto bytes = static_cast<std::int64_t>(next_random(state) % 21) - 10;
-        const auto kind = static_cast<MemoryKind>(next_random(state) % kMemoryKinds);
-        const std::size_t device = next_random(state) % 3;
-        c.graph.memory.push_back({task, DeviceId(device), kind, next_random(state) % 2 == 0, Bytes(bytes)});
+      const std::int64_t begin = random.between(0, 7);
+      const TaskId task = c.task(begin, begin + random.between(0, 3));
+      for (std::uint64_t n = random.below(4); n > 0; --n) {
+        const std::int64_t bytes = random.between(-10, 10);
+        const auto kind = static_cast<MemoryKind>(random.below(kMemoryKinds));
+        const std::size_t device = random.below(3);
+        c.graph.memory.push_back({task, DeviceId(device), kind, random.below(2) == 0, Bytes(bytes)});
       }
     }
     for (std::size_t device = 0; device < 3; ++device) {
