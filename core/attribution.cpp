@@ -45,6 +45,11 @@ Time alone_duration(const TaskGraph& graph, TaskId task) {
 
 namespace {
 
+/// Transfers of no group count as `other`.
+std::size_t group_of(const Label& label) {
+  return static_cast<std::size_t>(label.group == Group::none ? Group::other : label.group);
+}
+
 bool is_member(const Route& route, DeviceId device) {
   return std::find(route.members.begin(), route.members.end(), device) != route.members.end();
 }
@@ -99,7 +104,7 @@ class Walker {
   /// Own communication in the order of groups, then own compute, then remote work.
   [[nodiscard]] int preference(TaskId task, DeviceId device) const {
     if (graph_.tasks[task.index()].kind == TaskKind::transfer) {
-      return is_member(graph_.route(task), device) ? static_cast<int>(graph_.label(task).group) : 100;
+      return is_member(graph_.route(task), device) ? static_cast<int>(group_of(graph_.label(task))) : 100;
     }
     return graph_.device(task) == device ? 99 : 100;
   }
@@ -213,7 +218,7 @@ class RankAttribution {
       const Time part = to - begin;
       const Time actual = timeline_.end[before.index()] - timeline_.begin[before.index()];
       const Time beyond = std::max(Time(), actual - alone_duration(graph_, before));
-      const auto group = static_cast<std::size_t>(graph_.label(before).group);
+      const std::size_t group = group_of(graph_.label(before));
       result_.exposed[group] += part;
       result_.contention[group] += std::min(part, beyond);
       to = begin;
@@ -275,8 +280,8 @@ CriticalPath critical_path(const TaskGraph& graph, const Timeline& timeline, Win
     const Time begin = std::max(timeline.begin[task.index()], window.begin);
     const Label& label = graph.label(task);
     const bool compute = graph.tasks[task.index()].kind == TaskKind::compute;
-    (compute ? path.compute[static_cast<std::size_t>(label.phase)]
-             : path.transfer[static_cast<std::size_t>(label.group)]) += to - begin;
+    (compute ? path.compute[static_cast<std::size_t>(label.phase)] : path.transfer[group_of(label)]) +=
+        to - begin;
     to = begin;
     const DeviceId device = compute ? graph.device(task) : DeviceId(0);
     TaskId before;

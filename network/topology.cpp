@@ -16,7 +16,7 @@ std::size_t Topology::add_vertex(const Vertex& vertex) {
 Port Topology::connect(std::size_t a, std::size_t b, LinkKind kind, Rate capacity, Time latency) {
   const auto add_link = [&](std::size_t from, std::size_t to) {
     const ResourceId link(links_.size());
-    boost::add_edge(from, to, static_cast<std::uint32_t>(link.index()), graph_);
+    boost::add_edge(from, to, Edge{static_cast<std::uint32_t>(link.index())}, graph_);
     links_.push_back({from, to, kind, capacity, latency});
     return link;
   };

@@ -36,6 +36,11 @@ struct Link {
   Time latency;
 };
 
+/// What an edge of the graph carries: which link it is.
+struct Edge {
+  std::uint32_t link = 0;
+};
+
 /// A connection seen from one end: out is away from it.
 struct Port {
   ResourceId out;
@@ -69,7 +74,7 @@ struct Leaf {
 class Topology {
  public:
   /// Vertices carry what they are, edges the index of their link.
-  using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS, Vertex, std::uint32_t>;
+  using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS, Vertex, Edge>;
 
   std::size_t add_vertex(const Vertex& vertex);
   /// Joins `a` and `b` by a link each way; the port as seen from `a`.

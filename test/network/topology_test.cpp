@@ -119,7 +119,7 @@ TEST(Topology, EveryEdgeOfTheGraphIsItsLink) {
   std::set<std::uint32_t> seen;
   const auto [first, last] = edges(topology.graph());
   for (auto edge = first; edge != last; ++edge) {
-    const std::uint32_t link = topology.graph()[*edge];
+    const std::uint32_t link = topology.graph()[*edge].link;
     EXPECT_TRUE(seen.insert(link).second);
     EXPECT_EQ(topology.links()[link].from, source(*edge, topology.graph()));
     EXPECT_EQ(topology.links()[link].to, target(*edge, topology.graph()));
