@@ -173,7 +173,7 @@ struct Scenario {
   }
 };
 
-/// Where `key` was given; the file when it was not.
+/// Where `key` was given; when it was not, the section that it belongs to, or the file.
 [[nodiscard]] SourceLocation scenario_location(const Scenario& scenario, const std::string& key);
 
 /// An InputError at the place where `key` was given (or at the file when it was not).

@@ -1,0 +1,417 @@
+#include "scenarios/keys.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "schedules/catalogue.h"
+
+namespace makespan {
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+/// Counts of things in one model or cluster: far past anything that exists, and safe to multiply by two of
+/// its kind.
+constexpr std::int64_t kMany = 1'000'000;
+/// Sequences per iteration.
+constexpr std::int64_t kMaxBatch = 1'000'000'000'000;
+
+// Names in the order of the enumerators.
+const Names kArchitectures = {"gpt", "llama"};
+const Names kPrecisions = {"fp16", "bf16"};
+const Names kRecomputeKinds = {"none", "selective", "full"};
+const Names kFlopsConventions = {
+    "exact", "sc21_hw", "korth_model", "nemo_noncausal", "nemo_causal", "torchtitan_noncausal", "mpt"};
+const Names kDimensions = {"tensor", "context", "data", "pipeline"};
+const Names kAttentions = {"flash", "unfused"};
+const Names kLaunches = {"eager", "graph"};
+const Names kCommunications = {"independent", "per-peer", "per-rank", "blocking", "fused"};
+
+Field key(std::string name, ValueRef value, std::string doc) {
+  Field field;
+  field.name = std::move(name);
+  field.value = std::move(value);
+  field.doc = std::move(doc);
+  return field;
+}
+
+Field required(Field field) {
+  field.required = true;
+  return field;
+}
+
+Field with_default(Field field, std::string text) {
+  field.default_text = std::move(text);
+  return field;
+}
+
+Field integer(std::string name, std::int64_t& value, std::int64_t low, std::int64_t high, std::string doc) {
+  Field field = key(std::move(name), &value, std::move(doc));
+  field.low = low;
+  field.high = high;
+  return field;
+}
+
+template <class T>
+Field real(std::string name, T& value, double low, double high, std::string doc) {
+  Field field = key(std::move(name), &value, std::move(doc));
+  field.real_low = low;
+  field.real_high = high;
+  return field;
+}
+
+Field word(std::string name, std::string& value, Names names, Names later, std::string doc) {
+  Field field = key(std::move(name), &value, std::move(doc));
+  field.names = std::move(names);
+  field.later = std::move(later);
+  return field;
+}
+
+template <class Enum>
+Field choice(std::string name, Enum& value, const Names& names, std::string doc, Names later = {}) {
+  Field field = key(std::move(name),
+                    ChoiceRef{[&value] { return std::optional(static_cast<std::size_t>(value)); },
+                              [&value](std::size_t index) { value = static_cast<Enum>(index); }},
+                    std::move(doc));
+  field.names = names;
+  field.later = std::move(later);
+  return field;
+}
+
+template <class Enum>
+Field choice(std::string name, std::optional<Enum>& value, const Names& names, std::string doc) {
+  const auto get = [&value] {
+    return value ? std::optional(static_cast<std::size_t>(*value)) : std::nullopt;
+  };
+  Field field =
+      key(std::move(name), ChoiceRef{get, [&value](std::size_t index) { value = static_cast<Enum>(index); }},
+          std::move(doc));
+  field.names = names;
+  return field;
+}
+
+Field unsupported(std::string name, std::string neutral, std::string doc) {
+  return key(std::move(name), Unsupported{std::move(neutral)}, std::move(doc));
+}
+
+Field section(std::string name, std::string doc, std::vector<Field> fields, std::string short_key = {},
+              std::string library = {}) {
+  Field field = key(std::move(name), SectionRef{}, std::move(doc));
+  field.fields = std::move(fields);
+  field.short_key = std::move(short_key);
+  field.library = std::move(library);
+  return field;
+}
+
+Field order_keys(std::vector<Dimension>& order) {
+  const auto get = [&order] {
+    std::vector<std::size_t> indices;
+    for (const Dimension dimension : order) {
+      indices.push_back(static_cast<std::size_t>(dimension));
+    }
+    return indices;
+  };
+  const auto set = [&order](const std::vector<std::size_t>& indices) {
+    order.clear();
+    for (const std::size_t index : indices) {
+      order.push_back(static_cast<Dimension>(index));
+    }
+  };
+  Field field = key("order", ChoicesRef{get, set},
+                    "Order of the dimensions in the rank numbers, innermost (neighbouring ranks) first.");
+  field.names = kDimensions;
+  field.later = {"expert"};
+  return field;
+}
+
+Field model_keys(Model& model) {
+  return section(
+      "model", "The transformer: a mapping, or a name from the library.",
+      {
+          key("name", &model.name, "Name in the library; a label."),
+          key("description", &model.description, "One line for people."),
+          required(choice("architecture", model.architecture, kArchitectures,
+                          "gpt: learned positions, LayerNorm, GELU, biases. llama: rotary positions, "
+                          "RMSNorm, SwiGLU, no biases.",
+                          {"moe", "mla-moe"})),
+          required(integer("layers", model.layers, 1, 10'000, "Transformer layers.")),
+          required(integer("hidden", model.hidden, 1, kMany, "Width of the hidden states.")),
+          required(integer("heads", model.heads, 1, kMany, "Attention (query) heads.")),
+          with_default(integer("kv_heads", model.kv_heads, 1, kMany,
+                               "Key-value heads; fewer than `heads` for grouped-query attention."),
+                       "heads"),
+          with_default(integer("head_dim", model.head_dim, 1, kMany, "Width of one head."), "hidden / heads"),
+          with_default(
+              integer("ffn", model.ffn, 1, 10 * kMany, "Inner width of the MLP; required for llama."),
+              "4 x hidden (gpt)"),
+          required(integer(
+              "vocabulary", model.vocabulary, 1, 100 * kMany,
+              "Tokens in the vocabulary; padded to a multiple of 128 x tensor, as Megatron-LM does.")),
+          required(integer("sequence", model.sequence, 1, 100 * kMany, "Tokens per sequence.")),
+          with_default(key("tied_embeddings", &model.tied_embeddings,
+                           "Whether the output layer shares the weights of the input embedding."),
+                       "true (gpt), false (llama)"),
+          unsupported("moe", {}, "Mixture of experts."),
+          unsupported("huggingface", {}, "Dimensions from a Hugging Face config.json."),
+      },
+      {}, "models");
+}
+
+Field profile_keys(Profile& profile) {
+  return section(
+      "profile",
+      "Measured times and sizes of one micro-batch through one stage. Times are one value for all stages or "
+      "a list with one for each.",
+      {
+          required(key("forward", &profile.forward, "Forward pass.")),
+          key("backward", &profile.backward,
+              "Backward pass; or give its halves `backward_input` and `backward_weight`."),
+          key("backward_input", &profile.backward_input, "Gradient of the input."),
+          key("backward_weight", &profile.backward_weight, "Gradient of the weights."),
+          key("activation", &profile.activation, "Memory held per micro-batch and stage."),
+          key("message", &profile.message, "Sent between neighbouring stages; or give `communication`."),
+          key("communication", &profile.communication, "A fixed time per message that occupies no link."),
+      });
+}
+
+Field training_keys(Training& training) {
+  Recompute& recompute = training.recompute;
+  return required(section(
+      "training", "Batch, precision and recomputation.",
+      {
+          required(integer("global_batch", training.global_batch, 1, kMaxBatch, "Sequences per iteration.")),
+          integer("micro_batch", training.micro_batch, 1, kMaxBatch, "Sequences per micro-batch."),
+          choice("precision", training.precision, kPrecisions,
+                 "Type of weights and activations; FP32 master weights in the optimizer.",
+                 {"fp32", "tf32", "fp8"}),
+          section("recompute",
+                  "Which activations are recomputed in the backward pass; a word stands for `kind`.",
+                  {
+                      choice("kind", recompute.kind, kRecomputeKinds,
+                             "full: whole layers from their inputs. selective: the attention core."),
+                      with_default(integer("layers", recompute.layers, 0, 10'000,
+                                           "How many of the layers of each stage are recomputed."),
+                                   "all"),
+                  },
+                  "kind"),
+          word("optimizer", training.optimizer, {"adam"}, {"sgd", "muon"}, "The optimizer."),
+          choice("flops_convention", training.flops_convention, kFlopsConventions,
+                 "How FLOPs are counted for TFLOP/s and MFU; exact: every matrix multiplication once, causal "
+                 "attention at half."),
+      }));
+}
+
+Field cluster_keys(Cluster& cluster) {
+  Fabric& fabric = cluster.fabric;
+  return required(
+      section("cluster", "The machines: a mapping, or a name from the library.",
+              {
+                  key("name", &cluster.name, "Name in the library; a label."),
+                  key("description", &cluster.description, "One line for people."),
+                  required(key("node", &cluster.node, "Kind of node; see `makespan list nodes`.")),
+                  integer("nodes", cluster.nodes, 1, 100'000, "How many nodes."),
+                  section("fabric", "The network between the nodes; a word stands for `kind`.",
+                          {
+                              word("kind", fabric.kind, {"rail-fat-tree"},
+                                   {"fat-tree", "leaf-spine", "dragonfly", "torus", "nvl72"},
+                                   "rail-fat-tree: one leaf plane per NIC position, spines above."),
+                              real("oversubscription", fabric.oversubscription, 1, 64,
+                                   "Bandwidth of the NICs below a leaf over that of its uplinks."),
+                              word("routing", fabric.routing, {"ideal"}, {"ecmp", "static", "adaptive"},
+                                   "ideal: uplinks share their load evenly."),
+                          },
+                          "kind"),
+                  unsupported("topology", {}, "A measured topology."),
+              },
+              {}, "clusters"));
+}
+
+Field data_parallel_keys(DataParallel& data_parallel) {
+  Field bucket = integer("bucket", data_parallel.bucket, 1, kMaxBatch,
+                         "Parameters whose gradients are reduced together.");
+  bucket.unit = "parameters";
+  return section(
+      "data_parallel", "Gradient reduction.",
+      {
+          key("overlap", &data_parallel.overlap,
+              "Reduce a bucket as soon as its last gradient is there, during the backward passes."),
+          with_default(std::move(bucket), "the larger of 40 M and 1 M x data, as Megatron-LM"),
+          unsupported("prefetch", {}, "Parameter prefetch of ZeRO-3."),
+          unsupported("reshard_after_forward", {}, "Resharding of ZeRO-3."),
+          unsupported("shard_group", {}, "Hybrid sharding."),
+      });
+}
+
+Field parallelism_keys(Parallelism& parallelism) {
+  Field context = integer("context", parallelism.context, 1, 1, "Context-parallel size.");
+  context.only = "context parallelism is not supported by this version";
+  Field zero = integer("zero", parallelism.zero, 0, 0, "ZeRO stage; 0 replicates the optimizer states.");
+  zero.only = "sharded optimizer states (ZeRO, FSDP) are not supported by this version";
+  Field layout = key("layout", &parallelism.layout, "Layers of each stage, first stage first.");
+  layout.low = 0;
+  layout.high = 10'000;
+  Field placement =
+      key("placement", &parallelism.placement, "The GPU of each rank, counted over the cluster from 0.");
+  placement.low = 0;
+  placement.high = 100 * kMany;
+  return section(
+      "parallelism", "How the work is divided. The product of all sizes is the number of ranks.",
+      {
+          integer("tensor", parallelism.tensor, 1, kMany, "Tensor-parallel size; at most `kv_heads`."),
+          key("sequence_parallel", &parallelism.sequence_parallel,
+              "Megatron-LM's sequence parallelism: norms and dropouts are split over the tensor group."),
+          std::move(context),
+          integer("pipeline", parallelism.pipeline, 1, kMany, "Pipeline ranks."),
+          with_default(integer("data", parallelism.data, 1, kMany, "Data-parallel replicas."),
+                       "GPUs / (tensor x context x pipeline)"),
+          std::move(zero),
+          order_keys(parallelism.order),
+          data_parallel_keys(parallelism.data_parallel),
+          with_default(std::move(layout), "even"),
+          with_default(std::move(placement), "rank r on GPU r"),
+          unsupported("expert", "1", "Expert-parallel size."),
+          unsupported("expert_tensor", "1", "Tensor-parallel size of the experts."),
+      });
+}
+
+Field schedule_keys(ScheduleSpec& schedule) {
+  Names kinds;
+  for (const ScheduleKind& kind : schedule_kinds()) {
+    kinds.emplace_back(kind.name);
+  }
+  Names later;
+  for (const std::string& name :
+       Names{"gpipe", "1f1b", "eager-1f1b", "interleaved", "looped-bfs", "zb-h1", "zb-h2", "zb-v", "v-half",
+             "v-min", "dualpipe", "dualpipev", "chimera", "hanayo", "seq1f1b"}) {
+    if (std::find(kinds.begin(), kinds.end(), name) == kinds.end()) {
+      later.push_back(name);
+    }
+  }
+  return section(
+      "schedule", "The pipeline schedule; a word stands for `kind`.",
+      {
+          word("kind", schedule.kind, std::move(kinds), std::move(later),
+               "Name; see `makespan list schedules`."),
+          integer("chunks", schedule.chunks, 1, 10'000,
+                  "Stages per pipeline rank; at least 2 for interleaved."),
+          with_default(
+              integer("group", schedule.group, 1, kMany,
+                      "Interleaved: consecutive micro-batches that pass a chunk before the next one's turn."),
+              "m div max(1, m div pipeline) for m micro-batches: `pipeline` when it divides m"),
+          key("lifo", &schedule.lifo, "GPipe: run the backward passes newest micro-batch first."),
+          with_default(
+              choice("communication", schedule.communication, kCommunications,
+                     "How messages between stages are ordered against computation."),
+              "fused for 1f1b and interleaved, as Megatron-LM without overlap; independent otherwise"),
+          unsupported("optimizer_sync", "barrier", "When the optimizer may start."),
+          unsupported("file", {}, "A schedule from a file."),
+      },
+      "kind");
+}
+
+Field software_keys(Software& software) {
+  return section(
+      "software",
+      "Properties of the training software; a word stands for `preset`. Keys that are not given follow the "
+      "preset.",
+      {
+          word("preset", software.preset, {"megatron-2021", "megatron-2022", "megatron-2024"}, {},
+               "An era of Megatron-LM: SC21; sequence parallelism; FlashAttention and FP32 gradients."),
+          with_default(choice("attention", software.attention, kAttentions,
+                              "flash: one fused kernel. unfused: scores and softmax go through memory."),
+                       "preset"),
+          with_default(
+              key("wgrad_fusion", &software.wgrad_fusion,
+                  "Weight gradients accumulate into the main gradients inside the matrix multiplication."),
+              "preset"),
+          with_default(
+              key("tensor_overlap", &software.tensor_overlap,
+                  "The tensor-parallel reduction of the input gradient runs beside the weight gradient."),
+              "preset"),
+          choice("launch", software.launch, kLaunches,
+                 "eager: kernels are launched one by one. graph: CUDA graphs."),
+          with_default(key("scatter_gather", &software.scatter_gather,
+                           "Pipeline messages are split over the tensor group and gathered behind."),
+                       "preset"),
+          key("fused_kernels", &software.fused_kernels,
+              "Bias, dropout, residual and norm run as fused kernels."),
+          with_default(choice("gradient_precision", software.gradient_precision, kPrecisions,
+                              "Type in which gradients are kept and reduced; unused when `fp32_gradients`."),
+                       "precision"),
+          with_default(key("fp32_gradients", &software.fp32_gradients,
+                           "Gradients accumulate and are reduced in FP32."),
+                       "preset"),
+      },
+      "preset");
+}
+
+Field simulation_keys(SimulationSpec& simulation) {
+  return section(
+      "simulation", "How to simulate.",
+      {
+          word("fidelity", simulation.fidelity, {"fluid"}, {"message"},
+               "fluid: transfers share links max-min fairly."),
+          word("fold", simulation.fold, {"auto", "off"}, {},
+               "Whether ranks that behave alike may be simulated once; the results are the same."),
+          integer("iterations", simulation.iterations, 1, 10, "Training iterations; the last is reported."),
+          integer("seed", simulation.seed, 0, std::numeric_limits<std::int64_t>::max(),
+                  "Seed of all random numbers."),
+      });
+}
+
+Field reference_keys(Reference& reference) {
+  return section(
+      "reference", "A published measurement to hold the prediction against.",
+      {
+          real("tflops_per_gpu", reference.tflops_per_gpu, 1e-3, 1e6, "TFLOP/s per GPU."),
+          real("iteration_time_s", reference.iteration_time_s, 1e-9, 1e9, "Seconds per iteration."),
+          choice("flops_convention", reference.flops_convention, kFlopsConventions,
+                 "How the publication counts FLOPs."),
+          key("source", &reference.source, "Where it is published."),
+      });
+}
+
+}  // namespace
+
+Field scenario_keys(Scenario& scenario, Profile& profile) {
+  return section(
+      "", "A scenario: one training job on one cluster.",
+      {
+          required(word("schema", scenario.schema, {"makespan.scenario/1"}, {}, "The format of this file.")),
+          with_default(key("name", &scenario.name, "Name in reports and file names."),
+                       "the file's name without extension"),
+          key("description", &scenario.description, "One line for people."),
+          model_keys(scenario.model),
+          section("workload", "Replaces `model` where stage times are measured.",
+                  {required(profile_keys(profile))}),
+          training_keys(scenario.training),
+          cluster_keys(scenario.cluster),
+          parallelism_keys(scenario.parallelism),
+          schedule_keys(scenario.schedule),
+          simulation_keys(scenario.simulation),
+          software_keys(scenario.software),
+          reference_keys(scenario.reference),
+          unsupported("collectives", "{}", "Algorithms of the collectives."),
+          unsupported("offload", "{}", "What is kept in host memory."),
+          unsupported("faults", "[]", "Slow or failing parts."),
+      });
+}
+
+const Field* find_child(const Field& section, std::string_view name) {
+  const auto found = std::find_if(section.fields.begin(), section.fields.end(),
+                                  [&](const Field& field) { return field.name == name; });
+  return found == section.fields.end() ? nullptr : &*found;
+}
+
+const Field* find_field(const Field& root, std::string_view path) {
+  const Field* field = &root;
+  while (!path.empty() && field != nullptr) {
+    const std::string_view name = path.substr(0, path.find('.'));
+    path.remove_prefix(std::min(name.size() + 1, path.size()));
+    field = find_child(*field, name);
+  }
+  return field;
+}
+
+}  // namespace makespan

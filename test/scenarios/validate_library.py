@@ -1,0 +1,40 @@
+"""validate_library.py SCHEMA SOURCE: every library scenario satisfies the JSON Schema, and files that the reader refuses
+for reasons that a schema can tell do not."""
+
+import json
+import pathlib
+import sys
+
+import jsonschema
+import yaml
+
+# Refused by the reader and expressible in a JSON Schema.
+REFUSED = """
+unknown_key unknown_section megatron_name misplaced_key missing_schema wrong_schema missing_model model_and_workload
+missing_global_batch missing_several empty_value empty_section text_for_a_mapping list_for_a_number mapping_for_a_number
+quoted_number fraction negative zero_layers oversubscription_below_one too_many_iterations time_without_unit
+time_with_a_size time_in_capitals size_in_bits bucket_without_unit unknown_schedule unsupported_schedule
+unsupported_precision unsupported_moe unsupported_context unsupported_zero unsupported_faults order_unknown
+unknown_recompute
+""".split()
+
+
+def main(schema_path, source):
+    schema = json.loads(pathlib.Path(schema_path).read_text())
+    jsonschema.Draft7Validator.check_schema(schema)
+    validator = jsonschema.Draft7Validator(schema)
+    source = pathlib.Path(source)
+    faults = []
+    for path in sorted((source / "scenarios" / "library").glob("*.yaml")):
+        for error in validator.iter_errors(yaml.safe_load(path.read_text())):
+            faults.append(f"{path.name}: {list(error.path)}: {error.message}")
+    for name in REFUSED:
+        path = source / "test" / "golden" / f"fail_{name}.yaml"
+        if validator.is_valid(yaml.safe_load(path.read_text())):
+            faults.append(f"{path.name}: accepted by the schema")
+    print("\n".join(faults))
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
