@@ -41,13 +41,17 @@ std::string headline(const Report& report) {
     text += fmt::format("{:<16} {}\n", what, value);
   };
   line("iteration time", time_text(seconds(report.iteration_time)));
-  line("tokens per s", fmt::format("{:.0f}", report.tokens_per_s));
-  line("model FLOP/s",
-       fmt::format("{:.1f} TFLOP/s per GPU, MFU {:.1f} %", report.model_tflops_per_gpu, 100 * report.mfu));
-  line("hardware FLOP/s",
-       fmt::format("{:.1f} TFLOP/s per GPU, HFU {:.1f} %", report.hardware_tflops_per_gpu, 100 * report.hfu));
-  line("peak memory", fmt::format("{} of {}, on rank {}", bytes_text(report.peak_memory),
-                                  bytes_text(report.memory_capacity), report.peak_rank));
+  if (report.tokens_per_s > 0) {  // a profile of measured stage times has neither tokens nor FLOPs
+    line("tokens per s", fmt::format("{:.0f}", report.tokens_per_s));
+    line("model FLOP/s",
+         fmt::format("{:.1f} TFLOP/s per GPU, MFU {:.1f} %", report.model_tflops_per_gpu, 100 * report.mfu));
+    line("hardware FLOP/s", fmt::format("{:.1f} TFLOP/s per GPU, HFU {:.1f} %",
+                                        report.hardware_tflops_per_gpu, 100 * report.hfu));
+  }
+  if (report.peak_memory > Bytes(0)) {
+    line("peak memory", fmt::format("{} of {}, on rank {}", bytes_text(report.peak_memory),
+                                    bytes_text(report.memory_capacity), report.peak_rank));
+  }
   return text;
 }
 

@@ -85,10 +85,12 @@ Table text_rows(const std::vector<Row>& rows) {
   Table table{{"", "iteration", "against first", "tokens/s", "MFU", "bubble", "exposed comm.", "peak memory"},
               {}};
   for (const auto& [name, report] : rows) {
+    const bool has_model = report.tokens_per_s > 0;  // a profile of measured stage times has none
     const double ratio = seconds(report.iteration_time) / seconds(rows.front().report.iteration_time);
     table.rows.push_back(
         {name, time_text(seconds(report.iteration_time)), fmt::format("{:+.1f} %", 100 * (ratio - 1)),
-         fmt::format("{:.0f}", report.tokens_per_s), fmt::format("{:.1f} %", 100 * report.mfu),
+         has_model ? fmt::format("{:.0f}", report.tokens_per_s) : "-",
+         has_model ? fmt::format("{:.1f} %", 100 * report.mfu) : "-",
          fmt::format("{:.1f} %", 100 * report.bubble_fraction), time_text(mean_exposed(report)),
          bytes_text(report.peak_memory) + (report.out_of_memory ? " (too much)" : "")});
   }
