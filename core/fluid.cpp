@@ -1,7 +1,6 @@
 #include "core/fluid.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "core/error.h"
 
@@ -9,26 +8,26 @@ namespace makespan {
 
 namespace {
 
-constexpr std::int64_t kHighestLevel = std::numeric_limits<std::int64_t>::max();
 /// A scan costs one look at each open link a round, a heap costs its building: after this many rounds it
 /// pays.
 constexpr int kScanRounds = 8;
 
 std::int64_t level(Uint128 left, std::uint64_t weight) {
-  const Uint128 exact = floor_div(left, weight);
-  return exact > Uint128(kHighestLevel) ? kHighestLevel : static_cast<std::int64_t>(exact);
+  constexpr auto kHighest = Uint128(std::numeric_limits<std::int64_t>::max());
+  const Uint128 exact = weight == Use::kUnitWeight ? left / Use::kUnitWeight : floor_div(left, weight);
+  return static_cast<std::int64_t>(std::min(exact, kHighest));
 }
 
-Uint128 scaled(Rate capacity) {
-  return Uint128(static_cast<std::uint64_t>(capacity.count())) * Use::kUnitWeight;
+Int128 scaled(Rate capacity) {
+  return Int128(capacity.count()) * Use::kUnitWeight;
 }
 
-Uint128 product(std::int64_t rate, std::uint32_t weight) {
-  return Uint128(static_cast<std::uint64_t>(rate)) * weight;
+Int128 product(std::int64_t rate, std::uint32_t weight) {
+  return Int128(rate) * weight;
 }
 
-std::int64_t load(Uint128 rate_times_weight) {
-  return static_cast<std::int64_t>(rate_times_weight / Use::kUnitWeight);
+std::uint64_t load(std::int64_t rate, std::uint32_t weight) {
+  return static_cast<std::uint64_t>(product(rate, weight) / Use::kUnitWeight);
 }
 
 }  // namespace
@@ -38,13 +37,14 @@ FluidSystem::FluidSystem(std::span<const Resource> resources, Solver solver)
   for (std::size_t i = 0; i < resources.size(); ++i) {
     MAKESPAN_CHECK(resources[i].capacity >= Rate(0), "a negative capacity");
     links_[i].capacity = resources[i].capacity;
+    links_[i].left = scaled(resources[i].capacity);
   }
 }
 
-void FluidSystem::touch(std::uint32_t link) {
-  if (!links_[link].touched) {
-    links_[link].touched = true;
-    touched_.push_back(link);
+void FluidSystem::touch(std::uint32_t index) {
+  if (!links_[index].touched) {
+    links_[index].touched = true;
+    touched_.push_back(index);
   }
 }
 
@@ -56,118 +56,180 @@ void FluidSystem::add(VariableId id, std::span<const Use> uses) {
   Variable& variable = variables_[id.index()];
   MAKESPAN_CHECK(variable.uses.empty(), "the variable is already present");
   variable.uses = uses;
-  variable.rate = Rate(kOpen);
+  variable.rate = kOpen;
+  variable.changed = 0;
   for (const Use& use : uses) {
-    const auto index = static_cast<std::uint32_t>(use.resource.index());
-    Link& link = links_[index];
-    link.loads.push_back({static_cast<std::uint32_t>(id.index()), use.weight});
-    link.weight += use.weight;
-    touch(index);
+    Link& used = link(use);
+    used.loads.push_back({static_cast<std::uint32_t>(id.index()), use.weight});
+    used.weight += use.weight;
+    used.has_new = true;
+    touch(static_cast<std::uint32_t>(use.resource.index()));
   }
 }
 
 void FluidSystem::remove(VariableId id) {
   Variable& variable = variables_[id.index()];
   MAKESPAN_CHECK(!variable.uses.empty(), "the variable is not present");
+  const bool has_rate = variable.rate != kOpen;
   for (const Use& use : variable.uses) {
-    const auto index = static_cast<std::uint32_t>(use.resource.index());
-    Link& link = links_[index];
-    auto load = link.loads.begin();
-    while (load->variable != id.index()) {
-      ++load;
+    Link& used = link(use);
+    if (used.left < Int128(used.weight)) {  // a slack link would only get slacker
+      touch(static_cast<std::uint32_t>(use.resource.index()));
+      unchanged_below_ = has_rate ? std::min(unchanged_below_, variable.rate) : unchanged_below_;
     }
-    *load = link.loads.back();
-    link.loads.pop_back();
-    link.weight -= use.weight;
-    touch(index);
+    if (has_rate) {
+      used.left += product(variable.rate, use.weight);
+      used.load -= load(variable.rate, use.weight);
+    }
+    used.weight -= use.weight;
+    auto place = used.loads.begin();
+    while (place->variable != id.index()) {
+      ++place;
+    }
+    *place = used.loads.back();
+    used.loads.pop_back();
   }
   variable.uses = {};
 }
 
 void FluidSystem::set_capacity(ResourceId resource, Rate capacity) {
   MAKESPAN_CHECK(capacity >= Rate(0), "a negative capacity");
-  links_[resource.index()].capacity = capacity;
+  Link& changed = links_[resource.index()];
+  changed.left += scaled(capacity) - scaled(changed.capacity);
+  changed.capacity = capacity;
+  unchanged_below_ = 0;
   touch(static_cast<std::uint32_t>(resource.index()));
 }
 
 bool FluidSystem::starved(ResourceId resource) const {
-  const Link& link = links_[resource.index()];
-  return scaled(link.capacity) < link.weight;
+  const Link& asked = links_[resource.index()];
+  return scaled(asked.capacity) < Int128(asked.weight);
 }
 
 std::span<const VariableId> FluidSystem::solve() {
   changed_.clear();
-  ++epoch_;
-  for (const std::uint32_t link : touched_) {
-    links_[link].touched = false;
-    if (links_[link].epoch == epoch_ || links_[link].loads.empty()) {
-      continue;
+  ++solves_;
+  for (const std::uint32_t index : touched_) {
+    Link& touched = links_[index];
+    if (touched.loads.empty() || solve_alone(touched.loads.front().variable)) {
+      touched.touched = false;
+    } else if (touched.has_new) {
+      unchanged_below_ = std::min(unchanged_below_, level(Uint128(scaled(touched.capacity)), touched.weight));
     }
-    collect_component(link);
-    if (component_variables_.size() == 1) {
-      solve_alone(component_variables_.front());
-    } else {
-      solve_component();
+    touched.has_new = false;
+  }
+  for (const std::uint32_t index : touched_) {
+    if (links_[index].touched) {
+      solve_around(index);
     }
-    publish();
   }
   touched_.clear();
+  unchanged_below_ = kHighestLevel;
+  finish_changes();
   return changed_;
 }
 
+/// When the variable shares no link, gives it what its narrowest link has, and returns true.
+bool FluidSystem::solve_alone(std::uint32_t index) {
+  const Variable& variable = variables_[index];
+  std::int64_t least = kHighestLevel;
+  for (const Use& use : variable.uses) {
+    if (link(use).loads.size() > 1) {
+      return false;
+    }
+    least = std::min(least, level(Uint128(scaled(link(use).capacity)), use.weight));
+  }
+  for (const Use& use : variable.uses) {
+    link(use).left = scaled(link(use).capacity) - product(least, use.weight);
+    link(use).load = load(least, use.weight);
+  }
+  change_rate(index, least);
+  return true;
+}
+
+void FluidSystem::change_rate(std::uint32_t index, std::int64_t rate) {
+  Variable& variable = variables_[index];
+  if (variable.rate == rate) {
+    return;
+  }
+  if (variable.changed != solves_) {
+    variable.changed = solves_;
+    variable.before = variable.rate;
+    changed_.emplace_back(index);
+  }
+  variable.rate = rate;
+  variable.next = rate;
+}
+
+/// Two components can share a slack link; when it does not stay slack, the second solve may take a change
+/// back.
+void FluidSystem::finish_changes() {
+  std::erase_if(changed_,
+                [&](VariableId id) { return variables_[id.index()].rate == variables_[id.index()].before; });
+  for (const VariableId id : changed_) {
+    for (const Use& use : variables_[id.index()].uses) {
+      link(use).peak = std::max(link(use).peak, Rate(static_cast<std::int64_t>(link(use).load)));
+    }
+  }
+}
+
+/// Solves the component of a touched link, and again with more links when some do not stay slack.
+void FluidSystem::solve_around(std::uint32_t index) {
+  do {
+    collect_component(index);
+    solve_rounds();
+  } while (!keeps_slack());
+  publish();
+  for (const std::uint32_t suspect : suspects_) {
+    links_[suspect].suspect = false;
+  }
+  suspects_.clear();
+}
+
+/// Adds a link to the component, unless it carries no influence.
 void FluidSystem::visit(std::uint32_t index) {
-  if (links_[index].epoch != epoch_) {
-    links_[index].epoch = epoch_;
+  Link& visited = links_[index];
+  const bool slack = visited.left >= Int128(visited.weight) && !visited.touched && !visited.suspect;
+  if (visited.epoch != epoch_ && !slack) {
+    visited.epoch = epoch_;
+    visited.level_is_old = true;
     component_links_.push_back(index);
   }
 }
 
-/// Everything that is connected to the link through shared links. The list of links found is its own queue.
+/// What is connected to the link through variables whose rate may change and links that carry influence. The
+/// list of links found is its own queue.
 void FluidSystem::collect_component(std::uint32_t first) {
+  ++epoch_;
   component_links_.clear();
   component_variables_.clear();
   visit(first);
   for (std::size_t i = 0; i < component_links_.size(); ++i) {
-    for (const Load& load : links_[component_links_[i]].loads) {
+    Link& found = links_[component_links_[i]];
+    Int128 open_left = found.left;
+    found.open_weight = 0;
+    for (const Load& load : found.loads) {
       Variable& variable = variables_[load.variable];
-      if (variable.epoch == epoch_) {
+      const bool is_new = variable.rate == kOpen;
+      if (!is_new && variable.rate < unchanged_below_) {
         continue;
       }
-      variable.epoch = epoch_;
-      component_variables_.push_back(load.variable);
-      for (const Use& use : variable.uses) {
-        visit(static_cast<std::uint32_t>(use.resource.index()));
+      found.open_weight += load.weight;
+      open_left += is_new ? 0 : product(variable.rate, load.weight);
+      if (variable.epoch != epoch_) {
+        variable.epoch = epoch_;
+        variable.next = kOpen;
+        component_variables_.push_back(load.variable);
+        for (const Use& use : variable.uses) {
+          visit(static_cast<std::uint32_t>(use.resource.index()));
+        }
       }
     }
+    found.open_left = Uint128(open_left);
   }
 }
 
-/// A variable that shares nothing takes what its narrowest link gives.
-void FluidSystem::solve_alone(std::uint32_t index) {
-  Variable& variable = variables_[index];
-  std::int64_t least = kHighestLevel;
-  for (const Use& use : variable.uses) {
-    const Rate capacity = links_[use.resource.index()].capacity;
-    least = std::min(least,
-                     use.weight == Use::kUnitWeight ? capacity.count() : level(scaled(capacity), use.weight));
-  }
-  variable.next = least;
-  for (const Use& use : variable.uses) {
-    links_[use.resource.index()].load = load(product(least, use.weight));
-  }
-}
-
-void FluidSystem::solve_component() {
-  for (const std::uint32_t index : component_links_) {
-    Link& link = links_[index];
-    link.left = scaled(link.capacity);
-    link.open_weight = link.weight;
-    link.level_is_old = true;
-    link.load = 0;
-  }
-  for (const std::uint32_t variable : component_variables_) {
-    variables_[variable].next = kOpen;
-  }
+void FluidSystem::solve_rounds() {
   open_variables_ = component_variables_.size();
   open_links_ = component_links_;
   int scans = 0;
@@ -184,7 +246,7 @@ void FluidSystem::solve_component() {
 }
 
 std::int64_t FluidSystem::level_of(const Link& link) {
-  return level(link.left, link.open_weight);
+  return level(link.open_left, link.open_weight);
 }
 
 void FluidSystem::scan_round() {
@@ -256,27 +318,60 @@ void FluidSystem::freeze(const Link& saturated, std::int64_t rate) {
     variable.next = rate;
     --open_variables_;
     for (const Use& use : variable.uses) {
-      Link& link = links_[use.resource.index()];
-      const Uint128 taken = product(rate, use.weight);
-      link.left -= taken;
-      link.open_weight -= use.weight;
-      link.load += load(taken);
-      link.level_is_old = true;
+      Link& used = link(use);
+      if (used.epoch == epoch_) {
+        used.open_left -= Uint128(product(rate, use.weight));
+        used.open_weight -= use.weight;
+        used.level_is_old = true;
+      }
     }
   }
 }
 
+/// Moves what is left on each link to the new rates. When a link outside the component does not stay slack,
+/// takes that back, makes such links suspect, and returns false.
+bool FluidSystem::keeps_slack() {
+  moved_.clear();
+  std::copy_if(component_variables_.begin(), component_variables_.end(), std::back_inserter(moved_),
+               [&](std::uint32_t index) { return variables_[index].next != variables_[index].rate; });
+  const auto add_to_left = [&](int sign) {
+    for (const std::uint32_t index : moved_) {
+      const Variable& variable = variables_[index];
+      const Int128 rise = Int128(variable.next) - (variable.rate == kOpen ? 0 : variable.rate);
+      for (const Use& use : variable.uses) {
+        link(use).left += sign * rise * use.weight;
+      }
+    }
+  };
+  add_to_left(-1);
+  const std::size_t suspects = suspects_.size();
+  for (const std::uint32_t index : moved_) {
+    for (const Use& use : variables_[index].uses) {
+      Link& used = link(use);
+      if (used.epoch != epoch_ && used.left < Int128(used.weight) && !used.suspect) {
+        used.suspect = true;
+        suspects_.push_back(static_cast<std::uint32_t>(use.resource.index()));
+      }
+    }
+  }
+  if (suspects_.size() == suspects) {
+    return true;
+  }
+  add_to_left(+1);
+  return false;
+}
+
 void FluidSystem::publish() {
   for (const std::uint32_t index : component_links_) {
-    Link& link = links_[index];
-    link.peak = std::max(link.peak, Rate(link.load));
+    links_[index].touched = false;
   }
-  for (const std::uint32_t index : component_variables_) {
+  for (const std::uint32_t index : moved_) {
     Variable& variable = variables_[index];
-    if (variable.rate.count() != variable.next) {
-      variable.rate = Rate(variable.next);
-      changed_.emplace_back(index);
+    for (const Use& use : variable.uses) {
+      link(use).load +=
+          load(variable.next, use.weight) - (variable.rate == kOpen ? 0 : load(variable.rate, use.weight));
     }
+    change_rate(index, variable.next);
   }
 }
 

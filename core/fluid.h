@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -23,8 +24,17 @@ using VariableId = Id<struct VariableTag>;
 /// frozen at that level, all at once, and what it takes is subtracted; rounds go on until no rate is open. A
 /// level never exceeds the range of Rate.
 ///
-/// The rates are a pure function of the transfers present and the capacities. Whatever is skipped or reused
-/// here gives the same rates to the last digit, which test/oracle/reference_max_min.h checks.
+/// The rates are a pure function of the transfers present and the capacities. What a solve leaves out cannot
+/// change them, for two reasons:
+/// - Levels only rise from round to round. A link that lost a transfer of rate x was not saturated below x,
+/// and a link
+///   that gained one is not saturated below floor(1024 * capacity / its weights). Below the least of these
+///   bounds, all rounds are as before.
+/// - A link on which no less is left than the sum of its weights ("slack") was never the least in any round,
+/// so it
+///   carries no influence from one of its transfers to another, as long as it is slack under the new rates
+///   too.
+/// test/oracle/reference_max_min.h, which takes no such short cut, gives the same rates to the last digit.
 class FluidSystem {
  public:
   /// How rounds find the least level; the rates do not depend on it. A scan looks at every resource that is
@@ -40,13 +50,12 @@ class FluidSystem {
   void remove(VariableId variable);
   void set_capacity(ResourceId resource, Rate capacity);
 
-  /// Brings the rates up to date with everything since the last call, looking only at the connected
-  /// components that were touched. Returns the variables whose rate is new or changed, in an order that
-  /// depends only on the calls made; valid until the next call.
+  /// Brings the rates up to date with everything since the last call. Returns the variables whose rate is new
+  /// or changed, in an order that depends only on the calls made; valid until the next call.
   std::span<const VariableId> solve();
 
   /// As of the last `solve`.
-  [[nodiscard]] Rate rate(VariableId variable) const { return variables_[variable.index()].rate; }
+  [[nodiscard]] Rate rate(VariableId variable) const { return Rate(variables_[variable.index()].rate); }
 
   [[nodiscard]] Rate capacity(ResourceId resource) const { return links_[resource.index()].capacity; }
 
@@ -58,7 +67,8 @@ class FluidSystem {
   [[nodiscard]] Rate peak_load(ResourceId resource) const { return links_[resource.index()].peak; }
 
  private:
-  static constexpr std::int64_t kOpen = -1;  ///< the rate of a variable that is not frozen yet
+  static constexpr std::int64_t kOpen = -1;  ///< in place of a rate that is not known yet
+  static constexpr std::int64_t kHighestLevel = std::numeric_limits<std::int64_t>::max();
 
   struct Load {
     std::uint32_t variable;
@@ -67,50 +77,66 @@ class FluidSystem {
 
   struct Link {
     std::vector<Load> loads;
-    Rate capacity;
-    Rate peak;
     std::uint64_t weight = 0;  ///< of all loads
-    std::uint64_t epoch = 0;   ///< the solve that visited this link last
-    bool touched = false;
-    // The state of the solve that is under way.
+    Int128 left = 0;           ///< 1024 * capacity less what the variables with a rate take
+    std::uint64_t epoch = 0;   ///< the component that this link was collected into last
+    bool touched = false;      ///< has changed since the last solve, and not only by getting slacker
+    bool has_new = false;      ///< has a variable that the last solve did not know
+    bool suspect = false;      ///< was slack, and would not be under new rates that were tried
     bool level_is_old = false;
+    // The state of the rounds.
     std::uint64_t open_weight = 0;
+    Uint128 open_left = 0;  ///< 1024 * capacity less what frozen variables take
     std::int64_t level = 0;
-    std::int64_t load = 0;
-    Uint128 left = 0;  ///< 1024 * capacity less what frozen variables take
+    // What `solve` does not read.
+    Rate capacity;
+    std::uint64_t load = 0;  ///< modulo 2^64 while rates change one by one
+    Rate peak;
   };
 
   struct Variable {
     std::span<const Use> uses;
-    Rate rate = Rate(kOpen);
-    std::int64_t next = kOpen;  ///< the rate in the solve that is under way
-    std::uint64_t epoch = 0;
+    std::int64_t rate = kOpen;
+    std::int64_t next = kOpen;    ///< the rate in the solve that is under way; kOpen only there
+    std::int64_t before = kOpen;  ///< the rate before the solve that changed it last
+    std::uint64_t epoch = 0;      ///< the component that this variable was collected into last
+    std::uint64_t changed = 0;    ///< the solve that changed the rate last
   };
 
+  Link& link(const Use& use) { return links_[use.resource.index()]; }
+
   void touch(std::uint32_t link);
+  bool solve_alone(std::uint32_t variable);
+  void change_rate(std::uint32_t variable, std::int64_t rate);
+  void finish_changes();
+  void solve_around(std::uint32_t link);
   void collect_component(std::uint32_t link);
   void visit(std::uint32_t link);
-  void solve_alone(std::uint32_t variable);
-  void solve_component();
+  void solve_rounds();
   void scan_round();
   void start_heap();
   void heap_round();
   void freeze(const Link& link, std::int64_t level);
+  bool keeps_slack();
   void publish();
   [[nodiscard]] static std::int64_t level_of(const Link& link);
 
   Solver solver_;
   std::vector<Link> links_;
   std::vector<Variable> variables_;
-  std::vector<std::uint32_t> touched_;  ///< links whose transfers or capacity changed since the last solve
+  std::vector<std::uint32_t> touched_;          ///< links that are touched
   std::vector<std::uint32_t> component_links_;  ///< of the component that is being solved
   std::vector<std::uint32_t> component_variables_;
+  std::vector<std::uint32_t> moved_;       ///< variables of the component whose rate changes
+  std::vector<std::uint32_t> suspects_;    ///< links that are suspect
   std::vector<std::uint32_t> open_links_;  ///< those with an open variable
   std::vector<std::uint32_t> saturated_;   ///< those of the least level in this round
   std::vector<VariableId> changed_;
   RadixHeap<Rate> heap_;  ///< open links by a level that may be too low, never too high
+  std::int64_t unchanged_below_ = kHighestLevel;  ///< rates below this level are as before
   std::size_t open_variables_ = 0;
   std::uint64_t epoch_ = 0;
+  std::uint64_t solves_ = 0;
 };
 
 }  // namespace makespan

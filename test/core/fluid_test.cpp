@@ -79,12 +79,18 @@ std::vector<Use> random_uses(Random& random, std::size_t resource_count) {
   return uses;
 }
 
+std::vector<Rate> random_capacities(Random& random, std::size_t count) {
+  std::vector<Rate> capacities;
+  for (std::size_t r = 0; r < count; ++r) {
+    capacities.push_back(random_capacity(random));
+  }
+  return capacities;
+}
+
 System random_system(Random& random) {
   System system;
   const std::size_t resource_count = 1 + random.below(12);
-  for (std::size_t r = 0; r < resource_count; ++r) {
-    system.capacities.push_back(random_capacity(random));
-  }
+  system.capacities = random_capacities(random, resource_count);
   const std::size_t variable_count = 1 + random.below(12);
   for (std::size_t v = 0; v < variable_count; ++v) {
     system.variables.push_back(random_uses(random, resource_count));
@@ -129,13 +135,14 @@ TEST(Fluid, ManyRoundsPassFromTheScanToTheHeap) {
 /// A fluid system under random changes, beside what it should hold.
 class ChangingSystem {
  public:
-  ChangingSystem(Random& random, FluidSystem::Solver solver)
+  ChangingSystem(Random& random, std::size_t size, FluidSystem::Solver solver)
       : random_(random),
-        capacities_(random_system(random).capacities),
+        size_(size),
+        capacities_(random_capacities(random, 1 + random.below(size))),
         fluid_(resources(capacities_), solver) {}
 
   void change() {
-    const std::size_t variable = random_.below(12);
+    const std::size_t variable = random_.below(size_);
     const auto found = present_.find(variable);
     if (random_.below(5) == 0) {
       const std::size_t resource = random_.below(capacities_.size());
@@ -195,6 +202,7 @@ class ChangingSystem {
   }
 
   Random& random_;
+  std::size_t size_;  ///< at most so many variables and resources
   std::vector<Rate> capacities_;
   FluidSystem fluid_;
   std::map<std::size_t, std::vector<Use>> present_;
@@ -202,16 +210,26 @@ class ChangingSystem {
   std::map<std::size_t, Rate> peaks_;
 };
 
+void follow_changes(std::uint64_t seed, std::size_t size, std::uint64_t changes_at_once) {
+  Random random(seed, size);
+  ChangingSystem system(random, size, kSolvers[seed % 3]);
+  for (int step = 0; step < 40; ++step) {
+    for (std::uint64_t changes = random.below(changes_at_once + 1); changes > 0; --changes) {
+      system.change();
+    }
+    ASSERT_NO_FATAL_FAILURE(system.check()) << "seed " << seed << ", size " << size << ", step " << step;
+  }
+}
+
 TEST(Fluid, FollowsRandomChangesAndReportsExactlyTheRatesThatChanged) {
   for (std::uint64_t seed = 0; seed < 600; ++seed) {
-    Random random(seed, 1);
-    ChangingSystem system(random, kSolvers[seed % 3]);
-    for (int step = 0; step < 40; ++step) {
-      for (std::uint64_t changes = random.below(4); changes > 0; --changes) {
-        system.change();
-      }
-      ASSERT_NO_FATAL_FAILURE(system.check()) << "seed " << seed << ", step " << step;
-    }
+    ASSERT_NO_FATAL_FAILURE(follow_changes(seed, 12, 3));
+  }
+}
+
+TEST(Fluid, FollowsRandomChangesOfLargerSystems) {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    ASSERT_NO_FATAL_FAILURE(follow_changes(seed, 40, 8));
   }
 }
 
@@ -317,6 +335,38 @@ TEST(Fluid, RatesEndAtTheRangeOfRate) {
     EXPECT_THAT(solve({{highest}, {{{ResourceId(0), 1}}, {{ResourceId(0), 2}}}}, solver),
                 ElementsAre(highest, highest));
   }
+}
+
+/// Two flows, each with a link of its own (0 and 1), that share link 2.
+struct Pair {
+  std::vector<Use> first = {{ResourceId(0)}, {ResourceId(2)}};
+  std::vector<Use> second = {{ResourceId(1)}, {ResourceId(2)}};
+  FluidSystem fluid;
+
+  Pair(Rate own_first, Rate own_second, Rate shared) : fluid(resources({own_first, own_second, shared})) {
+    fluid.add(VariableId(0), first);
+    fluid.add(VariableId(1), second);
+    fluid.solve();
+  }
+};
+
+TEST(Fluid, AChangeThatASharedLinkTakesBackIsNotReported) {
+  Pair pair(Rate(10), Rate(7), Rate(20));
+  // Alone, the first change would let the first flow rise to 11; then the second flow claims its half of 20.
+  pair.fluid.set_capacity(ResourceId(0), Rate(11));
+  pair.fluid.set_capacity(ResourceId(1), Rate(100));
+  EXPECT_THAT(pair.fluid.solve(), ElementsAre(VariableId(1)));
+  EXPECT_EQ(pair.fluid.rate(VariableId(0)), Rate(20 / 2));
+  EXPECT_EQ(pair.fluid.rate(VariableId(1)), Rate(20 / 2));
+  EXPECT_EQ(pair.fluid.peak_load(ResourceId(0)), Rate(10));  // 11 was never a solved state
+}
+
+TEST(Fluid, ALinkBindsByItsFloorAlthoughWhatItsFlowsWouldTakeJustFits) {
+  Pair pair(Rate(4), Rate(3), Rate(9));
+  pair.fluid.set_capacity(ResourceId(1), Rate(5));
+  pair.fluid.solve();  // 4 + 5 would fit, but in the round of level 4 the shared link has level floor(9 / 2)
+                       // = 4 too
+  EXPECT_EQ(pair.fluid.rate(VariableId(1)), Rate(4));
 }
 
 TEST(Fluid, ALinkIsStarvedWhenItsCapacityIsBelowOneUnitForEachOfItsTransfers) {

@@ -82,7 +82,7 @@ TEST(SimulatorOnRandomGraphs, ShufflingSimultaneousEventsChangesNothing) {
     Random random(seed);
     const TaskGraph graph = test::random_graph(random);
     const Outcome expected = run(graph);
-    for (const std::uint64_t tie_seed : {1, 2, 3, 4, 5}) {
+    for (const std::uint64_t tie_seed : {1U, 2U, 3U, 4U, 5U}) {
       ASSERT_NO_FATAL_FAILURE(expect_equal(run(graph, tie_seed), expected)) << "seed " << seed;
     }
   }
