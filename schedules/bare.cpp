@@ -261,7 +261,7 @@ BareResult summarize_bare(const Schedule& schedule, const BareModel& model, cons
       last = std::max(last, rank.end);
     }
   }
-  const auto in_units = [&](Time ticks) { return Rational(BigInteger(ticks.count()), model.ticks_per_unit); };
+  const auto in_units = [&](Time ticks) { return Rational(ticks.count()) / Rational(model.ticks_per_unit); };
   const Time makespan = last - first;
   const Uint128 available = wide(makespan) * static_cast<std::uint64_t>(schedule.ranks);
   BareResult result;

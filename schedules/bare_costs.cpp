@@ -107,14 +107,14 @@ std::optional<Rational> take_number(std::string_view& text) {
       return std::nullopt;
     }
     const BigInteger scale = pow(BigInteger(10), static_cast<unsigned>(fraction.size()));
-    return Rational(to_integer(whole) * scale + to_integer(fraction), scale);
+    return Rational(to_integer(whole)) + Rational(to_integer(fraction)) / Rational(scale);
   }
   if (take(text, '/')) {
     const std::string_view below = take_digits(text);
     if (below.empty() || below.size() > kMaxDigits || to_integer(below) == 0) {
       return std::nullopt;
     }
-    return Rational(to_integer(whole), to_integer(below));
+    return Rational(to_integer(whole)) / Rational(to_integer(below));
   }
   return Rational(to_integer(whole));
 }
@@ -135,12 +135,13 @@ Amount read_amount(const std::string& option, const std::string& text) {
       std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& known) { return known.name == rest; });
   if (unit == kUnits.end()) {
     std::vector<std::string_view> names;
+    names.reserve(kUnits.size());
     for (const Unit& known : kUnits) {
       names.push_back(known.name);
     }
     refuse(option, "unknown unit '" + std::string(rest) + "'", suggestion(rest, names));
   }
-  const Rational factor = unit->divides ? Rational(1, unit->factor) : Rational(unit->factor);
+  const Rational factor = unit->divides ? Rational(1) / Rational(unit->factor) : Rational(unit->factor);
   return {*number * factor, unit->dimension};
 }
 

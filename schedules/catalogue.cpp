@@ -115,6 +115,7 @@ const ScheduleKind& schedule_kind(std::string_view name) {
       std::find_if(kKinds.begin(), kKinds.end(), [&](const ScheduleKind& kind) { return kind.name == name; });
   if (found == kKinds.end()) {
     std::vector<std::string_view> names;
+    names.reserve(kKinds.size());
     for (const ScheduleKind& kind : kKinds) {
       names.push_back(kind.name);
     }

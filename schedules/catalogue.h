@@ -31,6 +31,6 @@ struct ScheduleKind {
 [[nodiscard]] Schedule generate(std::string_view kind, const ScheduleOptions& options);
 
 /// The most (stage, micro-batch) pairs in one schedule.
-inline constexpr int kMaxSteps = 1 << 24;
+inline constexpr int kMaxSteps = 1 << 22;
 
 }  // namespace makespan

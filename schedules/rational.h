@@ -5,9 +5,12 @@
 
 namespace makespan {
 
-/// An exact fraction of any size.
-using Rational = boost::multiprecision::cpp_rational;
-using BigInteger = boost::multiprecision::cpp_int;
+/// Exact numbers of any size. Without expression templates, so that every expression has the type that it
+/// reads as.
+using Rational =
+    boost::multiprecision::number<boost::multiprecision::cpp_rational_backend, boost::multiprecision::et_off>;
+using BigInteger =
+    boost::multiprecision::number<boost::multiprecision::cpp_int_backend<>, boost::multiprecision::et_off>;
 
 /// The exact value: "27", "26.5", or "80/3" when the decimal expansion does not end.
 [[nodiscard]] std::string to_string(const Rational& value);

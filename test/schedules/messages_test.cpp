@@ -95,6 +95,8 @@ TEST(PlanMessages, HoldsUpTheNextComputeOfBothEndsWhenBlocking) {
   EXPECT_THAT(message_of(messages, schedule, "0F0").before, ElementsAre(ActionRef{0, 1}));
   // 0F1's output: on rank 1 the next compute is 1B0, on rank 0 the next is another message.
   EXPECT_THAT(message_of(messages, schedule, "0F1").before, ElementsAre(ActionRef{1, 1}));
+  // Nor does it start before both ends have come to it: rank 1 has run 1F0 then.
+  EXPECT_THAT(message_of(messages, schedule, "0F1").after, ElementsAre(ActionRef{1, 0}));
   // 1B0's gradient: on rank 1 the next is 1F1, on rank 0 its consumer.
   EXPECT_THAT(message_of(messages, schedule, "1B0").before, ElementsAre(ActionRef{1, 2}));
 }
