@@ -43,7 +43,8 @@ class Lowering {
   void step(int iteration);
 
   [[nodiscard]] Place& place(int pipeline, int data) {
-    return places_[static_cast<std::size_t>(pipeline * layout_.data() + data)];
+    const auto row = static_cast<std::size_t>(pipeline) * static_cast<std::size_t>(layout_.data());
+    return places_[row + static_cast<std::size_t>(data)];
   }
 
   [[nodiscard]] const ActionTasks& tasks(const ActionRef& at, int data) {
@@ -231,25 +232,24 @@ std::vector<std::vector<GradientUnit>> Lowering::buckets(int pipeline) {
   // Stages in the order of their last backward pass, their units in the order of completion.
   const std::vector<Action>& actions = schedule_.actions[static_cast<std::size_t>(pipeline)];
   std::vector<int> stages;
-  for (auto action = actions.rbegin(); action != actions.rend(); ++action) {
-    const bool known = std::find(stages.begin(), stages.end(), action->stage) != stages.end();
-    if (action->kind == ActionKind::backward && !known) {
-      stages.push_back(action->stage);
+  for (const Action& action : actions) {
+    if (action.kind == ActionKind::backward) {
+      std::erase(stages, action.stage);
+      stages.push_back(action.stage);
     }
   }
-  std::reverse(stages.begin(), stages.end());
   const DataParallel& options = scenario_.parallelism.data_parallel;
   std::vector<std::vector<GradientUnit>> result;
   std::int64_t filled = 0;
   for (const int stage : stages) {
     bool open = !result.empty() && !options.overlap;  // without overlap everything is one bucket
-    for (GradientUnit& unit : place(pipeline, 0).program->gradient_units(stage)) {
+    for (const GradientUnit& unit : place(pipeline, 0).program->gradient_units(stage)) {
       if (!open) {
         result.emplace_back();
         filled = 0;
       }
       filled += unit.parameters;
-      result.back().push_back(std::move(unit));
+      result.back().push_back(unit);
       open = !options.overlap || filled < options.bucket;
     }
   }
