@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -80,7 +81,7 @@ class Random {
   std::uint64_t stream_;
   std::uint64_t block_index_ = 0;
   std::array<std::uint32_t, 4> block_{};
-  unsigned half_ = 0;  ///< the half of the block that is next; 0 asks for a new block
+  std::size_t half_ = 0;  ///< the half of the block that is next; 0 asks for a new block
 };
 
 }  // namespace makespan

@@ -520,8 +520,8 @@ std::int64_t compute_speed(const ComputeWork& work, std::uint32_t sm_ppm, std::u
   // With a = 1 - s and b = 1 - h in parts per million, launch + sm / (1 - s) + memory / (1 - h) is
   // (launch a b + 10^6 sm b + 10^6 memory a) / (a b). Every product is below 2^63 * 10^18 < 2^123, so the
   // floor is exact.
-  const std::uint64_t a = kFullSpeed - sm_ppm;
-  const std::uint64_t b = kFullSpeed - memory_ppm;
+  const Uint128 a = kFullSpeed - sm_ppm;
+  const Uint128 b = kFullSpeed - memory_ppm;
   const Uint128 slowed = wide(work.launch.count()) * (a * b) + wide(work.sm.count()) * (kFullSpeed * b) +
                          wide(work.memory.count()) * (kFullSpeed * a);
   return static_cast<std::int64_t>(wide(work.nominal().count()) * (kFullSpeed * a * b) / slowed);
