@@ -204,8 +204,8 @@ void FluidSystem::collect_component(std::uint32_t first) {
   component_links_.clear();
   component_variables_.clear();
   visit(first);
-  for (std::size_t i = 0; i < component_links_.size();
-       ++i) {  // NOLINT(modernize-loop-convert): visit appends
+  // NOLINTNEXTLINE(modernize-loop-convert): `visit` appends to what is walked.
+  for (std::size_t i = 0; i < component_links_.size(); ++i) {
     Link& found = links_[component_links_[i]];
     Int128 open_left = found.left;
     found.open_weight = 0;
