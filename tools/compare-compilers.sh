@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 build() { # NAME COMPILER FLAGS
   cmake -S . -B ".build/compare-$1" -G Ninja -DCMAKE_CXX_COMPILER="$2" -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_FLAGS="$3" \
     -DMAKESPAN_TESTS=OFF >/dev/null
-  cmake --build ".build/compare-$1" --target makespan_cli
+  cmake --build ".build/compare-$1" --target makespan
 }
 build gcc g++ -O2
 build clang clang++ -O1
