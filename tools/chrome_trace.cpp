@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>  // llround
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -52,6 +53,34 @@ std::string snake_case(std::string_view words) {
   std::string result(words);
   std::replace(result.begin(), result.end(), '-', '_');
   return result;
+}
+
+double to_microseconds(std::int64_t picoseconds) {
+  return static_cast<double>(picoseconds) / static_cast<double>(kPicosecondsPerMicrosecond);
+}
+
+std::int64_t to_nanoseconds(std::int64_t picoseconds) {
+  return std::llround(to_microseconds(picoseconds) * 1000.0);
+}
+
+/// The duration to write for a slice. Viewers subtract and add times in floating point (speedscope,
+/// DevTools), or round begin and duration to nanoseconds first (Perfetto), and what then ends a trifle late
+/// overlaps the slice that follows at once. There the duration is 1 ps less than the exact one, and up to a
+/// nanosecond less where rounding asks for it; the exact end is among the arguments.
+Time shown_duration(const TraceSlice& slice) {
+  std::int64_t duration = (slice.end - slice.begin).count();
+  if (!slice.is_followed) {
+    return Time(duration);
+  }
+  const double end = to_microseconds(slice.end.count());
+  const double error = 4 * (std::nextafter(end, 2 * end) - end);  // of a few operations
+  duration -= 1 + static_cast<std::int64_t>(error * static_cast<double>(kPicosecondsPerMicrosecond));
+  const std::int64_t nanoseconds = to_nanoseconds(slice.end.count()) - to_nanoseconds(slice.begin.count());
+  if (to_nanoseconds(duration) > nanoseconds) {
+    constexpr std::int64_t kRoundedAway = 499;  // picoseconds
+    duration = nanoseconds * 1000 + kRoundedAway;
+  }
+  return Time(std::max<std::int64_t>(duration, 1));
 }
 
 std::string_view thread_name(Stream stream) {
@@ -344,7 +373,7 @@ class Writer {
     place(slice, slice.begin);
     if (takes_time) {
       text(",\"dur\":");
-      microseconds(slice.end - slice.begin);
+      microseconds(shown_duration(slice));
     }
     text(",\"args\":{\"begin_ps\":");
     number(slice.begin.count());
@@ -371,7 +400,7 @@ class Writer {
     buffer_ += '"';
     place(slice, slice.begin);
     text(",\"dur\":");
-    microseconds(slice.end - slice.begin);
+    microseconds(shown_duration(slice));
     text(",\"args\":{\"begin_ps\":");
     number(slice.begin.count());
     text(",\"end_ps\":");

@@ -13,8 +13,8 @@ namespace makespan {
 namespace {
 
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
-/// Viewers keep nanoseconds: an arrow leaves or enters a slice this much before its end.
-constexpr Time kInside(1000);
+/// What viewers tell apart. An arrow leaves or enters a slice this much before its end.
+constexpr Time kNanosecond(1000);
 
 /// The finaliser of splitmix64 (Steele, Lea, Flood 2014), a bijection whose every output bit depends on every
 /// input bit.
@@ -143,12 +143,12 @@ class Layouter {
   /// Each slice goes to the first lane that is free when it begins. What takes no time needs no room.
   void assign_lanes() {
     order_ = by_thread();
-    std::vector<Time> free_at;
+    std::vector<std::uint32_t> last_of_lane;
     const TraceSlice* previous = nullptr;
     for (const std::uint32_t index : order_) {
       TraceSlice& slice = result_.slices[index];
       if (previous == nullptr || previous->slot != slice.slot || previous->stream != slice.stream) {
-        free_at.clear();
+        last_of_lane.clear();
       }
       previous = &slice;
       const auto stream = static_cast<std::size_t>(slice.stream);
@@ -156,16 +156,23 @@ class Layouter {
       if (slice.begin == slice.end) {
         continue;
       }
-      const auto lane =
-          std::find_if(free_at.begin(), free_at.end(), [&](Time time) { return time <= slice.begin; });
-      slice.lane = static_cast<std::uint32_t>(lane - free_at.begin());
-      if (lane == free_at.end()) {
-        free_at.push_back(slice.end);
+      const auto lane = std::find_if(last_of_lane.begin(), last_of_lane.end(), [&](std::uint32_t last) {
+        return result_.slices[last].end <= slice.begin;
+      });
+      slice.lane = static_cast<std::uint32_t>(lane - last_of_lane.begin());
+      if (lane == last_of_lane.end()) {
+        last_of_lane.push_back(index);
       } else {
-        *lane = slice.end;
+        mark_followed(result_.slices[*lane], slice);
+        *lane = index;
       }
-      result_.lanes[stream] = std::max(result_.lanes[stream], static_cast<std::uint32_t>(free_at.size()));
+      result_.lanes[stream] =
+          std::max(result_.lanes[stream], static_cast<std::uint32_t>(last_of_lane.size()));
     }
+  }
+
+  static void mark_followed(TraceSlice& slice, const TraceSlice& next) {
+    slice.is_followed = next.begin - slice.end < kNanosecond;
   }
 
   /// A transfer's id comes from its lowest rank that is shown, its label, and how many such came before it.
@@ -226,12 +233,12 @@ class Layouter {
       if (const std::optional<std::uint32_t> from = producer(i)) {
         const TraceSlice& source = result_.slices[*from];
         result_.flows.push_back({mix(result_.transfer_ids[i] ^ 1U), *from, i,
-                                 std::max(source.begin, source.end - kInside), slice.begin});
+                                 std::max(source.begin, source.end - kNanosecond), slice.begin});
       }
       if (i + 1 < result_.slices.size() && result_.slices[i + 1].task == slice.task &&
           result_.slices[i + 1].stream == Stream::pp_receive) {
         result_.flows.push_back({mix(result_.transfer_ids[i] ^ 2U), i, i + 1, slice.begin,
-                                 std::max(slice.begin, slice.end - kInside)});
+                                 std::max(slice.begin, slice.end - kNanosecond)});
       }
     }
   }
@@ -307,7 +314,13 @@ class Layouter {
         open->end = slice.end;
         open->action = label.phase == Phase::recompute ? open->action : action;
       } else if (action != 0) {
+        const bool follows = !result_.slices.empty() && result_.slices.back().stream == Stream::actions &&
+                             result_.slices.back().slot == slice.slot;
+        if (follows) {
+          mark_followed(result_.slices.back(), slice);
+        }
         open = slice;
+        open->is_followed = false;
         open->stream = Stream::actions;
         open->action = action;
       }

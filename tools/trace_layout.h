@@ -54,8 +54,9 @@ struct TraceSlice {
   TaskId task;
   std::uint32_t slot = 0;  ///< index into TraceInfo::ranks
   Stream stream = Stream::compute;
-  std::uint32_t lane = 0;  ///< slices of one slot, stream and lane never overlap
-  char action = 0;         ///< F, B, I or W
+  std::uint32_t lane = 0;    ///< slices of one slot, stream and lane never overlap
+  char action = 0;           ///< F, B, I or W
+  bool is_followed = false;  ///< the next slice of its lane begins less than a nanosecond after its end
 };
 
 /// An arrow between two slices, given by their indices, from an instant within the first to one within the

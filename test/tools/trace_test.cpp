@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
@@ -202,6 +203,37 @@ TEST(ChromeTrace, SpreadsWhatOverlapsOverLanesSoThatNoThreadHoldsTwoSlicesAtOnce
       std::int64_t& until = busy_until[{event["pid"], event["tid"]}];
       EXPECT_LE(until, event["args"]["begin_ps"].get<std::int64_t>()) << event;
       until = event["args"]["end_ps"];
+    }
+  }
+}
+
+TEST(ChromeTrace, LeavesNoOverlapToViewersThatRound) {
+  Random random(11);
+  for (int round = 0; round < 200; ++round) {
+    HandMadeRun run = hand_made_run();
+    run.timeline.rates.clear();
+    // The computes of rank 0 one right after the other, at awkward times of up to an hour.
+    Time now(random.between(0, 3'600'000'000'000'000));
+    for (const std::size_t task : {0U, 1U, 6U, 7U}) {
+      run.timeline.begin[task] = now;
+      now += Time(random.between(2, 1'000'000'000));
+      run.timeline.end[task] = now;
+    }
+    double first = -1;
+    double end = 0;
+    long long end_ns = 0;
+    for (const json& event : events_of(trace_text(run), "X")) {
+      if (event["pid"] == 1 && event["tid"] == 1) {
+        const double begin = event["ts"];
+        const double duration = event["dur"];
+        // As speedscope does it, counting from the first slice of the thread.
+        first = first < 0 ? begin : first;
+        EXPECT_LE(end, begin - first);
+        EXPECT_LE(end_ns, std::llround(begin * 1000));
+        EXPECT_NEAR(begin + duration, event["args"]["end_ps"].get<double>() / 1e6, 0.0011);
+        end = begin - first + duration;
+        end_ns = std::llround(begin * 1000) + std::llround(duration * 1000);
+      }
     }
   }
 }

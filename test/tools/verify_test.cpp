@@ -83,6 +83,21 @@ void move_to(ordered_json& event, std::int64_t begin, std::int64_t end) {
 std::vector<Tampering> tamperings() {
   return {
       {"duration", [](auto& t) { find(t, "X", "layer forward", 1)["dur"] = 9.5; }, "ts and dur disagree"},
+      {"rounding",
+       [](auto& t) {
+         // Ends exactly where the next begins, but 0.1 + 0.2 > 0.3 in floating point.
+         ordered_json& first = find(t, "X", "layer forward", 1);
+         first["ts"] = 0.1;
+         first["dur"] = 0.2;
+         first["args"]["begin_ps"] = 100'000;
+         first["args"]["end_ps"] = 300'000;
+         ordered_json copy = first;
+         copy["ts"] = 0.3;
+         copy["args"]["begin_ps"] = 300'000;
+         copy["args"]["end_ps"] = 500'000;
+         insert_event(t, copy);
+       },
+       "A viewer that rounds sees"},
       {"order",
        [](auto& t) {
          std::swap(t["traceEvents"].front(), t["traceEvents"].back());
