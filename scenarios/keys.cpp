@@ -107,6 +107,7 @@ Field section(std::string name, std::string doc, std::vector<Field> fields, std:
 Field order_keys(std::vector<Dimension>& order) {
   const auto get = [&order] {
     std::vector<std::size_t> indices;
+    indices.reserve(order.size());
     for (const Dimension dimension : order) {
       indices.push_back(static_cast<std::size_t>(dimension));
     }

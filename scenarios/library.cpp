@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kExtension = ".yaml";
 
 fs::path folder(LibraryKind kind) {
-  const fs::path root = library_directory();
+  fs::path root = library_directory();
   switch (kind) {
     case LibraryKind::models:
       return root / "models";

@@ -336,6 +336,7 @@ Parsed<Rate> parse_rate(std::string_view text) {
 Parsed<std::int64_t> parse_count(std::string_view text, std::string_view unit) {
   const std::string noun(unit);
   std::vector<std::string> names;
+  names.reserve(kPrefixes.size());
   for (const Unit& prefix : kPrefixes) {
     names.push_back(std::string(prefix.name) + (prefix.name.empty() ? "" : " ") + noun);
   }

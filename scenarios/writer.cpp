@@ -7,17 +7,18 @@ namespace makespan {
 
 namespace {
 
-std::string yaml_of(const Field& section, const std::string& indent) {
-  std::string text;
+void append_yaml(std::string& text, const Field& section, const std::string& indent) {
   for (const Field& field : section.fields) {
     if (std::holds_alternative<SectionRef>(field.value)) {
-      const std::string inner = yaml_of(field, indent + "  ");
-      text += inner.empty() ? "" : indent + field.name + ":\n" + inner;
+      std::string inner;
+      append_yaml(inner, field, indent + "  ");
+      if (!inner.empty()) {
+        text.append(indent).append(field.name).append(":\n").append(inner);
+      }
     } else if (const auto value = value_text(field)) {
-      text += indent + field.name + ": " + *value + "\n";
+      text.append(indent).append(field.name).append(": ").append(*value).append("\n");
     }
   }
-  return text;
 }
 
 }  // namespace
@@ -28,7 +29,9 @@ std::string scenario_yaml(const Scenario& scenario) {
   Field keys = scenario_keys(copy, profile);
   const std::string absent = scenario.profile ? "model" : "workload";
   std::erase_if(keys.fields, [&](const Field& field) { return field.name == absent; });
-  return yaml_of(keys, "");
+  std::string text;
+  append_yaml(text, keys, "");
+  return text;
 }
 
 }  // namespace makespan

@@ -1,6 +1,7 @@
 #include "scenarios/yaml_bytes.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -45,7 +46,7 @@ Character first_character(std::string_view text) {
     }
     code = (code << 6U) | (byte(i) & 0x3FU);
   }
-  constexpr std::uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  constexpr std::array<std::uint32_t, 5> kLeast = {0, 0, 0x80, 0x800, 0x10000};
   const bool is_surrogate = code >= 0xD800 && code < 0xE000;
   return code < kLeast[length] || is_surrogate || code > 0x10FFFF ? Character{} : Character{length, code};
 }
