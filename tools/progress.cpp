@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds kInterval{100};
 }  // namespace
 
 Progress::Progress(std::ostream& err, bool shown, std::string what)
-    : err_(err), shown_(shown), what_(std::move(what)), next_(start_ + kPatience) {}
+    : err_(err), shown_(shown), what_(std::move(what)) {}
 
 Progress::~Progress() {
   if (width_ > 0) {
@@ -26,7 +26,10 @@ Progress::~Progress() {
 SimulationOptions Progress::options() {
   SimulationOptions options;
   options.progress = [this](std::size_t done, std::size_t total, Time /*now*/) {
-    if (shown_ && Clock::now() >= next_) {
+    if (shown_ && !start_) {
+      start_ = Clock::now();
+      next_ = *start_ + kPatience;
+    } else if (shown_ && Clock::now() >= next_) {
       show(done, total);
     }
     return stop_signal() == 0;
@@ -37,7 +40,7 @@ SimulationOptions Progress::options() {
 void Progress::show(std::size_t done, std::size_t total) {
   const Clock::time_point now = Clock::now();
   next_ = now + kInterval;
-  const double elapsed = std::chrono::duration<double>(now - start_).count();
+  const double elapsed = std::chrono::duration<double>(now - *start_).count();
   const double rate = static_cast<double>(done) / elapsed;
   const std::string left =
       done == 0 ? "" : fmt::format(", {:.0f} s left", static_cast<double>(total - done) / rate);

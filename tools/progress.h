@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <ostream>
 #include <string>
 
@@ -33,7 +34,7 @@ class Progress {
   std::ostream& err_;
   bool shown_;
   std::string what_;
-  Clock::time_point start_ = Clock::now();
+  std::optional<Clock::time_point> start_;  ///< when the run first reported
   Clock::time_point next_;
   std::size_t width_ = 0;  ///< characters on the terminal's line
 };

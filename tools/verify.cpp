@@ -10,53 +10,14 @@
 #include <string_view>
 #include <tuple>
 
+#include "tools/intervals.h"
+
 namespace makespan {
 
 namespace {
 
 constexpr std::size_t kMaxSentences = 20;
 constexpr std::size_t kFingerprintDigits = 16;
-
-/// From begin up to end, in picoseconds.
-struct Interval {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-};
-
-/// Sorted and merged.
-std::vector<Interval> unite(std::vector<Interval> intervals) {
-  std::sort(intervals.begin(), intervals.end(),
-            [](const Interval& a, const Interval& b) { return a.begin < b.begin; });
-  std::vector<Interval> result;
-  for (const Interval& next : intervals) {
-    if (!result.empty() && next.begin <= result.back().end) {
-      result.back().end = std::max(result.back().end, next.end);
-    } else {
-      result.push_back(next);
-    }
-  }
-  return result;
-}
-
-std::int64_t total(const std::vector<Interval>& intervals) {
-  std::int64_t sum = 0;
-  for (const Interval& interval : intervals) {
-    sum += interval.end - interval.begin;
-  }
-  return sum;
-}
-
-/// The time in `a` and in `b`, both united.
-std::int64_t common(const std::vector<Interval>& a, const std::vector<Interval>& b) {
-  std::int64_t sum = 0;
-  for (std::size_t i = 0, k = 0; i < a.size() && k < b.size();) {
-    const std::int64_t begin = std::max(a[i].begin, b[k].begin);
-    const std::int64_t end = std::min(a[i].end, b[k].end);
-    sum += std::max<std::int64_t>(0, end - begin);
-    ++(a[i].end < b[k].end ? i : k);
-  }
-  return sum;
-}
 
 /// a + b, or the largest number when that is out of range, for sums of what a hostile trace claims. Requires
 /// a, b >= 0.

@@ -7,7 +7,9 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/random.h"
 #include "test/tools/trace_fixture.h"
+#include "tools/intervals.h"
 
 namespace makespan {
 namespace {
@@ -253,6 +255,36 @@ TEST(Verify, SurvivesClaimsOutOfRange) {
     }
   }
   EXPECT_GT(verdict_of(trace.dump()).violations, 0U);
+}
+
+TEST(Verify, SurvivesAnyDamage) {
+  const std::string good = trace_text(hand_made_run());
+  static constexpr std::string_view kBytes = "0123456789-.eE\"{}[],:ntfu \\\n";
+  Random random(3);
+  int unreadable = 0;
+  int rejected = 0;
+  for (int round = 0; round < 2000; ++round) {
+    std::string text = good;
+    for (std::int64_t damage = random.between(1, 3); damage > 0; --damage) {
+      const std::size_t place = random.below(text.size());
+      text[place] = kBytes[random.below(kBytes.size())];
+    }
+    try {
+      rejected += verdict_of(text).violations > 0 ? 1 : 0;
+    } catch (const InputError&) {
+      ++unreadable;
+    }
+  }
+  EXPECT_GT(unreadable, 100);
+  EXPECT_GT(rejected, 100);
+}
+
+TEST(Intervals, UniteAndIntersect) {
+  const std::vector<Interval> a = unite({{5, 7}, {0, 2}, {1, 3}, {7, 8}});
+  ASSERT_EQ(a.size(), 2U);
+  EXPECT_EQ(total(a), 3 + 3);
+  EXPECT_EQ(common(a, unite({{2, 6}, {7, 20}})), 1 + 1 + 1);
+  EXPECT_EQ(common(a, {}), 0);
 }
 
 TEST(ScaledDecimal, IsExact) {
