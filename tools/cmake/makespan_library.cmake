@@ -18,6 +18,8 @@ function(makespan_add_library name)
     PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARG_HEADERS})
   target_link_libraries(makespan_${name} PUBLIC ${ARG_DEPENDS} PRIVATE makespan_flags ${ARG_PRIVATE_DEPENDS})
   target_compile_features(makespan_${name} PUBLIC cxx_std_20)
+  # Installed headers are found as <makespan/core/units.h>, and find each other as "core/units.h".
+  target_include_directories(makespan_${name} INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   set_target_properties(makespan_${name} PROPERTIES EXPORT_NAME ${name} VERIFY_INTERFACE_HEADER_SETS ON)
   install(TARGETS makespan_${name} EXPORT makespan_targets
           ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
