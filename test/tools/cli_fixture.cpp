@@ -18,7 +18,7 @@ Outcome call(const std::vector<std::string>& arguments) {
 }
 
 TemporaryFolder::TemporaryFolder() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "makespan-XXXXXX").string();
+  std::string pattern = (std::filesystem::temp_directory_path() / "makespan-").string() + std::string(6, 'X');
   if (::mkdtemp(pattern.data()) == nullptr) {
     throw std::runtime_error("no temporary folder");
   }

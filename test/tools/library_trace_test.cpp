@@ -1,0 +1,72 @@
+#include <cctype>
+#include <cstdlib>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <string>
+
+#include "scenarios/library.h"
+#include "test/tools/cli_fixture.h"
+
+namespace makespan {
+namespace {
+
+std::string as_test_name(const std::string& text) {
+  std::string name = text;
+  for (char& c : name) {
+    c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+  }
+  return name;
+}
+
+class LibraryTrace : public testing::TestWithParam<std::string> {};
+
+TEST_P(LibraryTrace, ObeysEveryLaw) {
+  const TemporaryFolder folder;
+  const Outcome outcome = call({"run", GetParam(), "--out", folder.path().string(), "-q"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Outcome verdict = call({"verify", (folder.path() / "trace.json.gz").string()});
+  EXPECT_EQ(verdict.code, 0) << verdict.out << verdict.err;
+}
+
+INSTANTIATE_TEST_SUITE_P(every_scenario, LibraryTrace,
+                         testing::ValuesIn(library_names(LibraryKind::scenarios)),
+                         [](const auto& parameter) { return as_test_name(parameter.param); });
+
+/// A bare schedule whose picture is kept in test/golden for people to review.
+struct Picture {
+  std::string name;
+  std::vector<std::string> arguments;
+};
+
+class SchedulePicture : public testing::TestWithParam<Picture> {};
+
+TEST_P(SchedulePicture, IsTheOneThatWasReviewed) {
+  const std::string golden =
+      std::string(MAKESPAN_SOURCE_DIR) + "/test/golden/" + GetParam().name + ".timeline";
+  const Outcome outcome = call(GetParam().arguments);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  if (std::getenv("MAKESPAN_UPDATE_GOLDEN") != nullptr) {  // NOLINT(concurrency-mt-unsafe)
+    std::ofstream(golden, std::ios::binary) << outcome.out;
+  }
+  EXPECT_EQ(outcome.out, content_of(golden)) << "MAKESPAN_UPDATE_GOLDEN=1 rewrites it";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    golden, SchedulePicture,
+    testing::Values(Picture{"gpipe_p4_m4",
+                            {"schedule", "gpipe", "--ranks", "4", "--microbatches", "4", "--backward", "2"}},
+                    Picture{"1f1b_p4_m6",
+                            {"schedule", "1f1b", "--ranks", "4", "--microbatches", "6", "--backward", "2"}},
+                    Picture{"1f1b_p3_m4_latency",
+                            {"schedule", "1f1b", "--ranks", "3", "--microbatches", "4", "--backward", "2",
+                             "--communication", "1"}},
+                    Picture{"1f1b_p3_m4_fused",
+                            {"schedule", "1f1b", "--ranks", "3", "--microbatches", "4", "--backward", "2",
+                             "--communication", "1", "--semantics", "fused"}},
+                    Picture{"interleaved_p2_m4_v2",
+                            {"schedule", "interleaved", "--ranks", "2", "--microbatches", "4", "--chunks",
+                             "2", "--forward", "2", "--backward", "4"}}),
+    [](const auto& parameter) { return as_test_name(parameter.param.name); });
+
+}  // namespace
+}  // namespace makespan
