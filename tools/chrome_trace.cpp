@@ -245,9 +245,9 @@ class Writer {
 
   void name(const char* what, std::int64_t pid, std::int64_t tid, std::string_view name) {
     begin_event();
-    text("{\"ph\":\"M\",\"name\":\"");
+    text(R"({"ph":"M","name":")");
     text(what);
-    text("\",\"pid\":");
+    text(R"(","pid":)");
     number(pid);
     text(",\"tid\":");
     number(tid);
@@ -363,7 +363,7 @@ class Writer {
     const TraceSlice& slice = layout_.slices[index];
     const LabelText& label = label_text(graph_.tasks[slice.task.index()].label);
     const bool takes_time = slice.begin != slice.end;
-    text(takes_time ? "{\"ph\":\"X\"" : "{\"ph\":\"i\",\"s\":\"t\"");
+    text(takes_time ? R"({"ph":"X")" : R"({"ph":"i","s":"t")");
     if (slice.stream == Stream::actions) {
       write_action(slice);
       return;
@@ -375,7 +375,7 @@ class Writer {
       text(",\"dur\":");
       microseconds(shown_duration(slice));
     }
-    text(",\"args\":{\"begin_ps\":");
+    text(R"(,"args":{"begin_ps":)");
     number(slice.begin.count());
     text(",\"end_ps\":");
     number(slice.end.count());
@@ -393,7 +393,7 @@ class Writer {
   /// PyTorch annotates a pipeline action as "PP:" and the action's token.
   void write_action(const TraceSlice& slice) {
     const Label& label = graph_.label(slice.task);
-    text(",\"cat\":\"gpu_user_annotation\",\"name\":\"PP:");
+    text(R"(,"cat":"gpu_user_annotation","name":"PP:)");
     number(label.stage);
     buffer_ += slice.action;
     number(label.microbatch);
@@ -401,7 +401,7 @@ class Writer {
     place(slice, slice.begin);
     text(",\"dur\":");
     microseconds(shown_duration(slice));
-    text(",\"args\":{\"begin_ps\":");
+    text(R"(,"args":{"begin_ps":)");
     number(slice.begin.count());
     text(",\"end_ps\":");
     number(slice.end.count());
@@ -417,11 +417,11 @@ class Writer {
     text(",\"bytes\":");
     number(graph_.transfer(slice.task).amount.count());
     if (slice.stream == Stream::pp_receive) {
-      text(",\"role\":\"receive\"");
+      text(R"(,"role":"receive")");
     } else if (slice.stream == Stream::pp_send) {
-      text(",\"role\":\"send\"");
+      text(R"(,"role":"send")");
     }
-    text(",\"transfer\":\"0x");
+    text(R"(,"transfer":"0x)");
     text(hexadecimal(id));
     buffer_ += '"';
   }
@@ -438,8 +438,8 @@ class Writer {
     const std::string transfer =
         "ncclDevKernel_" +
         (label.group == Group::pp && label.stage >= 0 ? "SendRecv" : camel_case(operation));
-    cached.kernel = ",\"cat\":\"kernel\",\"name\":" + json_text(kernel);
-    cached.transfer = ",\"cat\":\"kernel\",\"name\":" + json_text(transfer);
+    cached.kernel = R"(,"cat":"kernel","name":)" + json_text(kernel);
+    cached.transfer = R"(,"cat":"kernel","name":)" + json_text(transfer);
     if (!phase.empty()) {
       cached.numbers += ",\"phase\":" + json_text(phase);
     }
@@ -459,8 +459,8 @@ class Writer {
 
   void write_flow(const TraceFlow& flow, bool starts) {
     const TraceSlice& slice = layout_.slices[starts ? flow.from : flow.to];
-    text(starts ? "{\"ph\":\"s\"" : "{\"ph\":\"f\",\"bp\":\"e\"");
-    text(",\"cat\":\"pipeline\",\"name\":\"pipeline\",\"id\":\"0x");
+    text(starts ? R"({"ph":"s")" : R"({"ph":"f","bp":"e")");
+    text(R"(,"cat":"pipeline","name":"pipeline","id":"0x)");
     text(hexadecimal(flow.id));
     buffer_ += '"';
     place(slice, starts ? flow.from_at : flow.to_at);
@@ -468,7 +468,7 @@ class Writer {
   }
 
   void write_memory(std::uint32_t slot, const MemorySample& sample) {
-    text("{\"ph\":\"C\",\"name\":\"memory\",\"pid\":");
+    text(R"({"ph":"C","name":"memory","pid":)");
     number(pid(slot));
     text(",\"ts\":");
     microseconds(sample.at);
@@ -483,13 +483,13 @@ class Writer {
   }
 
   void write_load(const LinkLoad& load) {
-    text("{\"ph\":\"C\",\"name\":");
+    text(R"({"ph":"C","name":)");
     text(json_text(graph_.resources[info_.links[load.link].index()].name));
     text(",\"pid\":");
     number(links_pid());
     text(",\"ts\":");
     microseconds(load.at);
-    text(",\"args\":{\"load\":");
+    text(R"(,"args":{"load":)");
     constexpr std::int64_t kMilli = 1000;
     decimal(load.load.count(), kMilli);
     text("}}");

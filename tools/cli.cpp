@@ -163,7 +163,7 @@ CLI::Option* add_count(CLI::App& app, const std::string& names, std::int64_t& va
 }
 
 CLI::Option* add_choice(CLI::App& app, const std::string& option, std::string& value,
-                        std::vector<std::string> names, const std::string& help) {
+                        const std::vector<std::string>& names, const std::string& help) {
   const auto check = [names](const std::string& text) {
     const std::vector<std::string_view> views(names.begin(), names.end());
     const bool known = std::find(names.begin(), names.end(), text) != names.end();

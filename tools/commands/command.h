@@ -48,7 +48,7 @@ CLI::Option* add_count(CLI::App& app, const std::string& names, std::int64_t& va
 
 /// An option whose value is one of `names`.
 CLI::Option* add_choice(CLI::App& app, const std::string& option, std::string& value,
-                        std::vector<std::string> names, const std::string& help);
+                        const std::vector<std::string>& names, const std::string& help);
 
 // One per command.
 void add_check(CLI::App& app, Context& context);
