@@ -337,12 +337,10 @@ Field software_keys(Software& software) {
                        "preset"),
           key("fused_kernels", &software.fused_kernels,
               "Bias, dropout, residual and norm run as fused kernels."),
-          with_default(choice("gradient_precision", software.gradient_precision, kPrecisions,
-                              "Type in which gradients are kept and reduced; unused when `fp32_gradients`."),
-                       "precision"),
-          with_default(key("fp32_gradients", &software.fp32_gradients,
-                           "Gradients accumulate and are reduced in FP32."),
-                       "preset"),
+          with_default(
+              key("fp32_gradients", &software.fp32_gradients,
+                  "Gradients accumulate and are reduced in FP32; otherwise in the 16 bits of the training."),
+              "preset"),
       },
       "preset");
 }

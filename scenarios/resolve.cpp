@@ -178,7 +178,6 @@ void Resolver::software() {
   fill("tensor_overlap", software.tensor_overlap, preset->tensor_overlap);
   fill("scatter_gather", software.scatter_gather, preset->scatter_gather);
   fill("fp32_gradients", software.fp32_gradients, preset->fp32_gradients);
-  fill("gradient_precision", software.gradient_precision, s_.training.precision);
 }
 
 void Resolver::cluster() {
@@ -408,9 +407,6 @@ void Resolver::vain_keys() {
     if (parallelism.data_parallel.bucket != default_bucket(parallelism.data)) {
       no_effect("parallelism.data_parallel.bucket", why);
     }
-  }
-  if (s_.software.fp32_gradients && s_.software.gradient_precision != s_.training.precision) {
-    no_effect("software.gradient_precision", "fp32_gradients is set");
   }
   if (s_.software.tensor_overlap && parallelism.tensor == 1) {
     no_effect("software.tensor_overlap", "tensor is 1");

@@ -41,13 +41,13 @@ struct Recompute {
 
 /// How FLOPs are counted for TFLOP/s and MFU; see docs/reference/scenario.md.
 enum class FlopsConvention : std::uint8_t {
-  exact,              ///< every matrix multiplication of the model once, causal attention at half
-  sc21_hw,            ///< 96 B s l h^2 (1 + s/6h + V/16lh): hardware FLOPs, with the recomputed forward pass
-  korth_model,        ///< 72 B s l h^2 (1 + s/6h + V/12lh)
-  nemo_noncausal,     ///< per token 12 l h^2 (1 + k/a + s/h) + 18 or 12 l f h + 6 V h
-  nemo_causal,        ///< the same with s/2h
+  exact,           ///< every matrix multiplication of the model once, causal attention at half
+  sc21_hw,         ///< 96 B s l h^2 (1 + s/6h + V/16lh): hardware FLOPs, with the recomputed forward pass
+  korth_model,     ///< 72 B s l h^2 (1 + s/6h + V/12lh)
+  nemo_noncausal,  ///< per token 12 l h^2 (1 + k/a + s/h) + 18 or 12 l f h + 6 V h
+  nemo_causal,     ///< the same with s/2h
   torchtitan_noncausal,  ///< per token 6 (N without the input embedding) + 12 l h s
-  mpt,                ///< per token 6 N + 12 l h s
+  mpt,                   ///< per token 6 N + 12 l h s
 };
 
 struct Training {
@@ -59,8 +59,8 @@ struct Training {
   FlopsConvention flops_convention = FlopsConvention::exact;
 };
 
-/// What replaces the model when per-stage times were measured: one micro-batch through one stage. A list gives each
-/// stage its own; a single entry is for all.
+/// What replaces the model when per-stage times were measured: one micro-batch through one stage. A list
+/// gives each stage its own; a single entry is for all.
 struct Profile {
   std::vector<Time> forward;
   std::vector<Time> backward;         ///< both halves, or
@@ -88,18 +88,19 @@ struct Cluster {
 enum class Dimension : std::uint8_t { tensor, context, data, pipeline };
 
 struct DataParallel {
-  bool overlap = true;              ///< reduce a bucket as soon as its last gradient is there
-  std::int64_t bucket = 0;          ///< parameters; default: max(40 M, 1 M x data), as Megatron-LM
+  bool overlap = true;      ///< reduce a bucket as soon as its last gradient is there
+  std::int64_t bucket = 0;  ///< parameters; default: max(40 M, 1 M x data), as Megatron-LM
 };
 
 struct Parallelism {
   std::int64_t tensor = 1;
   bool sequence_parallel = false;
-  std::int64_t context = 1;   ///< only 1 is supported
+  std::int64_t context = 1;  ///< only 1 is supported
   std::int64_t pipeline = 1;
-  std::int64_t data = 0;      ///< default: GPUs / (tensor x context x pipeline)
-  std::int64_t zero = 0;      ///< only 0 is supported
-  std::vector<Dimension> order = {Dimension::tensor, Dimension::context, Dimension::data, Dimension::pipeline};
+  std::int64_t data = 0;  ///< default: GPUs / (tensor x context x pipeline)
+  std::int64_t zero = 0;  ///< only 0 is supported
+  std::vector<Dimension> order = {Dimension::tensor, Dimension::context, Dimension::data,
+                                  Dimension::pipeline};
   DataParallel data_parallel;
   std::vector<std::int64_t> layout;     ///< layers per stage; default: even
   std::vector<std::int64_t> placement;  ///< GPU of each rank; default: rank r on GPU r
@@ -124,17 +125,18 @@ struct SimulationSpec {
 enum class Attention : std::uint8_t { flash, unfused };
 enum class Launch : std::uint8_t { eager, graph };
 
-/// Properties of the training software that move step times. The defaults are those of the preset `megatron-2024`.
+/// Properties of the training software that move step times. The defaults are those of the preset
+/// `megatron-2024`.
 struct Software {
   std::string preset = "megatron-2024";  ///< megatron-2021 | megatron-2022 | megatron-2024
   Attention attention = Attention::flash;
-  bool wgrad_fusion = true;       ///< weight gradients accumulate into the main gradients inside the GEMM
-  bool tensor_overlap = false;    ///< the tensor-parallel reduction of dgrad runs beside wgrad
+  bool wgrad_fusion = true;     ///< weight gradients accumulate into the main gradients inside the GEMM
+  bool tensor_overlap = false;  ///< the tensor-parallel reduction of dgrad runs beside wgrad
   Launch launch = Launch::eager;
-  bool scatter_gather = false;    ///< pipeline messages are split over the tensor group and gathered behind (SC21)
-  bool fused_kernels = true;      ///< bias, dropout, residual and norm run as fused kernels
-  Precision gradient_precision = Precision::bf16;  ///< unused when fp32_gradients
-  bool fp32_gradients = true;     ///< gradients accumulate and are reduced in FP32
+  bool scatter_gather =
+      false;  ///< pipeline messages are split over the tensor group and gathered behind (SC21)
+  bool fused_kernels = true;   ///< bias, dropout, residual and norm run as fused kernels
+  bool fp32_gradients = true;  ///< gradients accumulate and are reduced in FP32; otherwise in 16 bits
 };
 
 /// A published measurement to hold the prediction against.
@@ -177,7 +179,7 @@ struct Scenario {
 [[nodiscard]] SourceLocation scenario_location(const Scenario& scenario, const std::string& key);
 
 /// An InputError at the place where `key` was given (or at the file when it was not).
-[[nodiscard]] InputError scenario_error(const Scenario& scenario, const std::string& key, const std::string& what,
-                                        const std::string& hint = {});
+[[nodiscard]] InputError scenario_error(const Scenario& scenario, const std::string& key,
+                                        const std::string& what, const std::string& hint = {});
 
 }  // namespace makespan

@@ -70,7 +70,7 @@ TEST(Library, models_and_clusters_can_be_named_in_a_scenario) {
   }
 }
 
-TEST(Library, holds_the_published_dimensions_of_the_acceptance_scenario) {
+TEST(Library, holds_the_published_dimensions_of_gpt3_145b) {
   Scenario scenario = read_scenario("gpt3-145b-sc21");
   std::vector<std::string> warnings;
   resolve(scenario, warnings);

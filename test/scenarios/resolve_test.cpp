@@ -47,7 +47,6 @@ TEST(Resolve, fills_the_software_from_the_preset_unless_given) {
   EXPECT_FALSE(sc21.wgrad_fusion);
   EXPECT_TRUE(sc21.scatter_gather);
   EXPECT_FALSE(sc21.fp32_gradients);
-  EXPECT_EQ(sc21.gradient_precision, Precision::fp16);
   const Software mixed = small_scenario({"software={preset: megatron-2021, attention: flash}"}).software;
   EXPECT_EQ(mixed.attention, Attention::flash);
   EXPECT_FALSE(mixed.wgrad_fusion);

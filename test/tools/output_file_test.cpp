@@ -10,31 +10,21 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "core/error.h"
+#include "test/tools/cli_fixture.h"
+
 namespace makespan {
 namespace {
 
-/// A directory that is gone after the test.
 class OutputFileTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "makespan-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    directory_ = pattern;
-  }
-
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
   [[nodiscard]] std::size_t entries() const {
     const std::filesystem::directory_iterator begin(directory_);
     return static_cast<std::size_t>(std::distance(begin, std::filesystem::directory_iterator()));
   }
 
-  static std::string content(const std::filesystem::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-
-  std::filesystem::path directory_;
+  TemporaryFolder folder_;
+  std::filesystem::path directory_ = folder_.path();
 };
 
 std::string message_of(const std::function<void()>& action) {
@@ -55,7 +45,7 @@ TEST_F(OutputFileTest, AppearsWholeOnCommit) {
     file.write("two");
     file.commit();
   }
-  EXPECT_EQ(content(path), "one two");
+  EXPECT_EQ(content_of(path), "one two");
   EXPECT_EQ(entries(), 1U);
 }
 
@@ -66,7 +56,7 @@ TEST_F(OutputFileTest, WithoutCommitTheOldFileStaysAndNothingElseIsLeft) {
     OutputFile file(path);
     file.write(std::string(1 << 20, 'x'));
   }
-  EXPECT_EQ(content(path), "old");
+  EXPECT_EQ(content_of(path), "old");
   EXPECT_EQ(entries(), 1U);
 }
 
@@ -76,7 +66,7 @@ TEST_F(OutputFileTest, KeepsWhatIsLongerThanItsBuffer) {
     text += std::to_string(i) + '\n';
   }
   write_file(directory_ / "long", text);
-  EXPECT_EQ(content(directory_ / "long"), text);
+  EXPECT_EQ(content_of(directory_ / "long"), text);
 }
 
 TEST_F(OutputFileTest, CompressesDeterministicallyWhenTheNameEndsInGz) {
@@ -86,8 +76,8 @@ TEST_F(OutputFileTest, CompressesDeterministicallyWhenTheNameEndsInGz) {
   }
   write_file(directory_ / "a.gz", text);
   write_file(directory_ / "b.gz", text);
-  EXPECT_EQ(content(directory_ / "a.gz"), content(directory_ / "b.gz"));
-  EXPECT_LT(content(directory_ / "a.gz").size(), text.size());
+  EXPECT_EQ(content_of(directory_ / "a.gz"), content_of(directory_ / "b.gz"));
+  EXPECT_LT(content_of(directory_ / "a.gz").size(), text.size());
   gzFile in = gzopen((directory_ / "a.gz").c_str(), "rb");
   std::string read(text.size() + 1, '\0');
   const int count = gzread(in, read.data(), static_cast<unsigned>(read.size()));
