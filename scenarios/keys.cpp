@@ -186,16 +186,17 @@ Field training_keys(Training& training) {
           choice("precision", training.precision, kPrecisions,
                  "Type of weights and activations; FP32 master weights in the optimizer.",
                  {"fp32", "tf32", "fp8"}),
-          section("recompute",
-                  "Which activations are recomputed in the backward pass; a word stands for `kind`.",
-                  {
-                      choice("kind", recompute.kind, kRecomputeKinds,
-                             "full: whole layers from their inputs. selective: the attention core."),
-                      with_default(integer("layers", recompute.layers, 0, 10'000,
-                                           "How many of the layers of each stage are recomputed."),
-                                   "all"),
-                  },
-                  "kind"),
+          section(
+              "recompute", "Which activations are recomputed in the backward pass; a word stands for `kind`.",
+              {
+                  choice(
+                      "kind", recompute.kind, kRecomputeKinds,
+                      "full: whole layers from their inputs. selective: the attention core, unless flash."),
+                  with_default(integer("layers", recompute.layers, 0, 10'000,
+                                       "How many of the layers of each stage are recomputed."),
+                               "all"),
+              },
+              "kind"),
           word("optimizer", training.optimizer, {"adam"}, {"sgd", "muon"}, "The optimizer."),
           choice("flops_convention", training.flops_convention, kFlopsConventions,
                  "How FLOPs are counted for TFLOP/s and MFU; exact: every matrix multiplication once, causal "
@@ -249,7 +250,8 @@ Field parallelism_keys(Parallelism& parallelism) {
   context.only = "context parallelism is not supported by this version";
   Field zero = integer("zero", parallelism.zero, 0, 0, "ZeRO stage; 0 replicates the optimizer states.");
   zero.only = "sharded optimizer states (ZeRO, FSDP) are not supported by this version";
-  Field layout = key("layout", &parallelism.layout, "Layers of each stage, first stage first.");
+  Field layout = key("layout", &parallelism.layout,
+                     "Layers of each stage, first stage first; only the first and the last may have 0.");
   layout.low = 0;
   layout.high = 10'000;
   Field placement =
@@ -355,7 +357,7 @@ Field simulation_keys(SimulationSpec& simulation) {
                "Whether ranks that behave alike may be simulated once; the results are the same."),
           integer("iterations", simulation.iterations, 1, 10, "Training iterations; the last is reported."),
           integer("seed", simulation.seed, 0, std::numeric_limits<std::int64_t>::max(),
-                  "Seed of all random numbers."),
+                  "Seed of all random numbers; nothing is random in this version."),
       });
 }
 

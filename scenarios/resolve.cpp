@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "network/fabrics.h"
 #include "scenarios/problems.h"
+#include "scenarios/task_count.h"
 #include "schedules/catalogue.h"
 
 namespace makespan {
@@ -46,14 +47,8 @@ class Resolver {
     }
   }
 
-  /// Complains at `key` unless `divisor` divides `value`.
-  void divides(const std::string& key, std::int64_t divisor, const std::string& of, std::int64_t value) {
-    if (value % divisor != 0) {
-      complain(key, text(divisor) + " does not divide " + of + " " + text(value), divisors_hint(value));
-    }
-  }
-
-  static std::string divisors_hint(std::int64_t value);
+  [[nodiscard]] bool accepts_tensor(std::int64_t tensor) const;
+  [[nodiscard]] std::string tensor_hint() const;
   void model();
   void tensor_parallel();
   void software();
@@ -66,8 +61,11 @@ class Resolver {
   void layers();
   void profile();
   void profile_times(const std::string& name, const std::vector<Time>& times);
+  void positive_times(const std::string& name, const std::vector<Time>& times);
+  void positive_sums();
   void batch();
   void vain_keys();
+  void vain_software();
   void vain_with_profile();
   void size();
 
@@ -78,23 +76,44 @@ class Resolver {
   Problems problems_;
   std::int64_t gpus_ = 0;
   std::int64_t unit_ = 0;  ///< nodes on one leaf
+  Software usual_;         ///< what the preset says
 };
 
-/// "divisors of 96: 1, 2, 3, ..., 96", at most twelve.
-std::string Resolver::divisors_hint(std::int64_t value) {
-  constexpr std::size_t kShown = 12;
-  std::string hint = "accepted:";
-  std::size_t shown_count = 0;
-  for (std::int64_t divisor = 1; divisor <= std::min<std::int64_t>(value, 4096); ++divisor) {
-    if (value % divisor != 0) {
-      continue;
+/// Whether a tensor-parallel size suits the model, the GPUs and the other sizes.
+bool Resolver::accepts_tensor(std::int64_t tensor) const {
+  const Model& model = s_.model;
+  const Parallelism& parallelism = s_.parallelism;
+  for (const std::int64_t size : {model.heads, model.kv_heads, model.hidden, model.ffn}) {
+    if (size % tensor != 0) {
+      return false;
     }
-    if (++shown_count > kShown) {
-      return hint + " and larger divisors of " + text(value);
-    }
-    hint += (shown_count == 1 ? " " : ", ") + text(divisor);
   }
-  return hint;
+  if (parallelism.sequence_parallel && (tensor == 1 || model.sequence % tensor != 0)) {
+    return false;
+  }
+  const std::int64_t model_parallel = tensor * parallelism.pipeline;
+  if (gpus_ == 0) {  // the cluster was refused
+    return true;
+  }
+  return parallelism.data > 0 ? model_parallel * parallelism.data <= gpus_ : gpus_ % model_parallel == 0;
+}
+
+/// "accepted: 1, 2, 4, 8", at most twelve.
+std::string Resolver::tensor_hint() const {
+  constexpr std::size_t kShown = 12;
+  constexpr std::int64_t kLargest = 4096;
+  std::string list;
+  std::size_t count = 0;
+  for (std::int64_t tensor = 1; tensor <= std::min(s_.model.kv_heads, kLargest); ++tensor) {
+    if (accepts_tensor(tensor)) {
+      if (++count > kShown) {
+        return "accepted: " + list + " and larger";
+      }
+      list += (count == 1 ? "" : ", ") + text(tensor);
+    }
+  }
+  return count > 0 ? "accepted: " + list
+                   : "no size divides the heads, 'hidden', 'ffn' and the GPUs beside the other sizes";
 }
 
 void Resolver::model() {
@@ -122,17 +141,16 @@ void Resolver::tensor_parallel() {
   const Model& model = s_.model;
   const std::int64_t tensor = s_.parallelism.tensor;
   const std::string key = "parallelism.tensor";
-  if (model.heads % tensor != 0) {
-    divides(key, tensor, "heads", model.heads);
-  } else if (model.kv_heads < tensor) {
+  const std::array<std::pair<std::string_view, std::int64_t>, 4> divided = {
+      {{"heads", model.heads}, {"kv_heads", model.kv_heads}, {"hidden", model.hidden}, {"ffn", model.ffn}}};
+  const auto* wrong =
+      std::find_if(divided.begin(), divided.end(), [&](const auto& of) { return of.second % tensor != 0; });
+  if (wrong != divided.end() && wrong->first == "kv_heads" && model.kv_heads < tensor) {
     complain(key, text(tensor) + " is more than the " + text(model.kv_heads) + " key-value heads",
-             "each rank holds at least one; use at most " + text(model.kv_heads));
-  } else if (model.kv_heads % tensor != 0) {
-    divides(key, tensor, "kv_heads", model.kv_heads);
-  } else if (model.hidden % tensor != 0) {
-    divides(key, tensor, "hidden", model.hidden);
-  } else {
-    divides(key, tensor, "ffn", model.ffn);
+             tensor_hint());
+  } else if (wrong != divided.end()) {
+    complain(key, text(tensor) + " does not divide " + std::string(wrong->first) + " " + text(wrong->second),
+             tensor_hint());
   }
   if (s_.parallelism.sequence_parallel && tensor == 1) {
     complain("parallelism.sequence_parallel", "needs tensor parallelism, and tensor is 1",
@@ -168,16 +186,17 @@ void Resolver::software() {
     return candidate.name == software.preset;
   });
   MAKESPAN_CHECK(preset != kPresets.end(), "the reader accepts known presets only");
-  const auto fill = [&](const std::string& key, auto& value, auto from) {
+  const auto fill = [&](const std::string& key, auto& value, auto& usual, auto from) {
+    usual = from;
     if (!given("software." + key)) {
       value = from;
     }
   };
-  fill("attention", software.attention, preset->attention);
-  fill("wgrad_fusion", software.wgrad_fusion, preset->wgrad_fusion);
-  fill("tensor_overlap", software.tensor_overlap, preset->tensor_overlap);
-  fill("scatter_gather", software.scatter_gather, preset->scatter_gather);
-  fill("fp32_gradients", software.fp32_gradients, preset->fp32_gradients);
+  fill("attention", software.attention, usual_.attention, preset->attention);
+  fill("wgrad_fusion", software.wgrad_fusion, usual_.wgrad_fusion, preset->wgrad_fusion);
+  fill("tensor_overlap", software.tensor_overlap, usual_.tensor_overlap, preset->tensor_overlap);
+  fill("scatter_gather", software.scatter_gather, usual_.scatter_gather, preset->scatter_gather);
+  fill("fp32_gradients", software.fp32_gradients, usual_.fp32_gradients, preset->fp32_gradients);
 }
 
 void Resolver::cluster() {
@@ -284,8 +303,11 @@ void Resolver::schedule() {
     no_effect("schedule.lifo", "only gpipe can reverse its backward passes");
   }
   const bool fused = schedule.kind == "1f1b" || schedule.kind == "interleaved";
-  schedule.communication =
-      schedule.communication.value_or(fused ? Communication::fused : Communication::independent);
+  const Communication usual = fused ? Communication::fused : Communication::independent;
+  if (s_.parallelism.pipeline == 1 && schedule.communication.value_or(usual) != usual) {
+    no_effect("schedule.communication", "pipeline is 1, and no messages are sent");
+  }
+  schedule.communication = schedule.communication.value_or(usual);
 }
 
 /// The rules of schedules/catalogue.h, told at the place of the key.
@@ -317,7 +339,7 @@ void Resolver::group() {
 
 void Resolver::layers() {
   const std::vector<std::int64_t>& layout = s_.parallelism.layout;
-  std::int64_t fewest = s_.model.layers / stages();
+  std::int64_t most = s_.model.layers / stages();
   const std::string shape =
       text(s_.parallelism.pipeline) + " pipeline ranks x " + text(s_.schedule.chunks) + " chunks";
   if (layout.empty() && s_.model.layers % stages() != 0) {
@@ -334,16 +356,31 @@ void Resolver::layers() {
       complain("parallelism.layout",
                "adds up to " + text(sum) + " layers, and the model has " + text(s_.model.layers),
                "one number for each stage, first stage first");
+    } else if (const auto empty = std::find(layout.begin() + 1, layout.end(), 0);
+               layout.size() > 2 && empty < layout.end() - 1) {
+      complain("parallelism.layout",
+               "stage " + text(empty - layout.begin()) + " has 0 layers and would compute nothing",
+               "only the first stage (with the embedding) and the last one (with the output layer) may have "
+               "none");
     }
-    fewest = *std::max_element(layout.begin(), layout.end());
+    most = *std::max_element(layout.begin(), layout.end());
   }
   const Recompute& recompute = s_.training.recompute;
   if (recompute.kind == RecomputeKind::none) {
     no_effect("training.recompute.layers", "nothing is recomputed");
-  } else if (recompute.layers > fewest) {
+  } else if (recompute.layers == 0) {
+    no_effect("training.recompute.kind", "'layers' is 0, so nothing is recomputed");
+  } else if (recompute.layers > most) {
     complain("training.recompute.layers",
-             text(recompute.layers) + " is more than the " + text(fewest) + " layers of a stage",
+             text(recompute.layers) + " is more than the " + text(most) + " layers of a stage",
              "leave it out to recompute all");
+  }
+}
+
+/// Every pass takes time: one that takes none has no place in a schedule.
+void Resolver::positive_times(const std::string& name, const std::vector<Time>& times) {
+  if (std::find(times.begin(), times.end(), Time(0)) != times.end()) {
+    complain("workload.profile." + name, "must be longer than 0", "give the measured time of each stage");
   }
 }
 
@@ -376,6 +413,25 @@ void Resolver::profile() {
   profile_times("backward", profile.backward);
   profile_times("backward_input", profile.backward_input);
   profile_times("backward_weight", profile.backward_weight);
+  positive_times("forward", profile.forward);
+  positive_times("backward", profile.backward);
+  if (input && weight) {
+    positive_sums();
+  }
+}
+
+/// One half of a backward pass may be nothing, not both.
+void Resolver::positive_sums() {
+  const std::vector<Time>& input = s_.profile->backward_input;
+  const std::vector<Time>& weight = s_.profile->backward_weight;
+  for (std::size_t i = 0; i < std::max(input.size(), weight.size()); ++i) {
+    if (input[std::min(i, input.size() - 1)] + weight[std::min(i, weight.size() - 1)] == Time(0)) {
+      complain("workload.profile.backward_input",
+               "and 'backward_weight' are both 0 for stage " + std::to_string(i),
+               "give the measured time of at least one half");
+      return;
+    }
+  }
 }
 
 void Resolver::batch() {
@@ -408,28 +464,61 @@ void Resolver::vain_keys() {
       no_effect("parallelism.data_parallel.bucket", why);
     }
   }
-  if (s_.software.tensor_overlap && parallelism.tensor == 1) {
-    no_effect("software.tensor_overlap", "tensor is 1");
+  const DataParallel& reduction = parallelism.data_parallel;
+  if (parallelism.data > 1 && !s_.profile && !reduction.overlap &&
+      reduction.bucket != default_bucket(parallelism.data)) {
+    no_effect("parallelism.data_parallel.bucket", "without overlap all gradients are reduced together");
+  }
+  if (s_.simulation.seed != SimulationSpec{}.seed) {
+    no_effect("simulation.seed", "nothing is random in this version");
   }
   if (s_.profile) {
     vain_with_profile();
+  } else {
+    vain_software();
+  }
+}
+
+void Resolver::vain_software() {
+  const Software& software = s_.software;
+  const Parallelism& parallelism = s_.parallelism;
+  const std::string why = parallelism.tensor == 1 ? "tensor is 1" : "sequence parallelism does it anyway";
+  const bool without_choice = parallelism.tensor == 1 || parallelism.sequence_parallel;
+  if (without_choice && software.tensor_overlap != usual_.tensor_overlap) {
+    no_effect("software.tensor_overlap", why);
+  }
+  if (software.scatter_gather != usual_.scatter_gather) {
+    if (without_choice) {
+      no_effect("software.scatter_gather", why);
+    } else if (parallelism.pipeline == 1) {
+      no_effect("software.scatter_gather", "pipeline is 1, and no messages are sent");
+    }
+  }
+  if (s_.training.recompute.kind == RecomputeKind::selective && software.attention == Attention::flash) {
+    no_effect("training.recompute.kind", "flash attention keeps nothing that is recomputed");
   }
 }
 
 void Resolver::vain_with_profile() {
   const std::string why = "the profile gives the times";
-  if (s_.software.preset != Software{}.preset) {
-    no_effect("software", why);
-  }
-  if (s_.training.recompute.kind != RecomputeKind::none) {
-    no_effect("training.recompute", why);
-  }
-  if (s_.parallelism.sequence_parallel) {
-    no_effect("parallelism.sequence_parallel", why);
-  }
-  if (!s_.parallelism.layout.empty()) {
-    no_effect("parallelism.layout", why);
-  }
+  const Software& software = s_.software;
+  const auto vain = [&](bool differs, const std::string& key) {
+    if (differs) {
+      no_effect(key, why);
+    }
+  };
+  vain(software.preset != Software{}.preset, "software.preset");
+  vain(software.attention != usual_.attention, "software.attention");
+  vain(software.wgrad_fusion != usual_.wgrad_fusion, "software.wgrad_fusion");
+  vain(software.tensor_overlap != usual_.tensor_overlap, "software.tensor_overlap");
+  vain(software.launch != usual_.launch, "software.launch");
+  vain(software.scatter_gather != usual_.scatter_gather, "software.scatter_gather");
+  vain(software.fused_kernels != usual_.fused_kernels, "software.fused_kernels");
+  vain(software.fp32_gradients != usual_.fp32_gradients, "software.fp32_gradients");
+  vain(s_.training.recompute.kind != RecomputeKind::none, "training.recompute.kind");
+  vain(s_.parallelism.sequence_parallel, "parallelism.sequence_parallel");
+  vain(!s_.parallelism.layout.empty(), "parallelism.layout");
+  no_effect("reference.tflops_per_gpu", "a profile has no FLOPs to count");
 }
 
 struct Factor {
@@ -445,17 +534,12 @@ std::array<Factor, 2> largest(std::vector<Factor> factors) {
   return {factors[0], factors[1]};
 }
 
-/// Refuses runs that would not fit, from a closed formula: per rank, micro-batch and layer at most eight
-/// tasks (two in the forward pass, two when it is repeated, four in the backward pass; collectives are shared
-/// by their group), and per stage six for passes, messages and the ends of the model.
+/// Refuses runs that would not fit, before anything of their size is made.
 void Resolver::size() {
   const std::int64_t layers = s_.profile ? 0 : s_.model.layers / s_.parallelism.pipeline;
-  const std::int64_t per_microbatch = 8 * layers + 6 * s_.schedule.chunks;
   const Uint128 steps =
       Uint128(static_cast<std::uint64_t>(s_.microbatches())) * static_cast<std::uint64_t>(stages());
-  const Uint128 tasks = Uint128(static_cast<std::uint64_t>(s_.microbatches())) *
-                        static_cast<std::uint64_t>(per_microbatch) * static_cast<std::uint64_t>(s_.ranks()) *
-                        static_cast<std::uint64_t>(s_.simulation.iterations);
+  const Uint128 tasks = most_tasks(s_);
   if (tasks <= static_cast<Uint128>(kMaxTasks) && steps <= static_cast<Uint128>(kMaxSteps)) {
     return;
   }

@@ -150,12 +150,13 @@ TEST(Reader, writes_a_resolved_scenario_that_reads_back_the_same) {
            {"training.recompute={kind: full, layers: 0}", "cluster.fabric.oversubscription=1.1",
             "cluster.nodes=24", "training.global_batch=96"},
            {"parallelism.order=[pipeline, data, context, tensor]", "reference.iteration_time_s=0.1"}}) {
-    const std::string written = scenario_yaml(small_scenario(overrides));
+    std::vector<std::string> warned;
+    const std::string written = scenario_yaml(small_scenario(overrides, &warned));
     Scenario again = parse_scenario(written, "again.yaml");
     std::vector<std::string> warnings;
     resolve(again, warnings);
     EXPECT_EQ(scenario_yaml(again), written);
-    EXPECT_THAT(warnings, ElementsAre()) << "a resolved scenario gives every key, and none in vain";
+    EXPECT_EQ(warnings.size(), warned.size()) << "a resolved scenario gives every key, and no more in vain";
   }
 }
 
