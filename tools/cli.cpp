@@ -179,6 +179,16 @@ CLI::Option* add_choice(CLI::App& app, const std::string& option, std::string& v
       ->capture_default_str();
 }
 
+CLI::Option* add_text(CLI::App& app, const std::string& option, std::string& value, const std::string& help) {
+  const auto read = [&value, option](const std::string& text) {
+    if (text.empty()) {
+      throw CLI::ValidationError(option, "the value is empty");
+    }
+    value = text;
+  };
+  return app.add_option_function<std::string>(option, read, help);
+}
+
 int run_cli(std::span<const std::string> arguments, std::ostream& out, std::ostream& err) {
   Context context{out, err, &err == &std::cerr && ::isatty(STDERR_FILENO) == 1, false, make_logger(err), {}};
   ExitCode code = ExitCode::done;

@@ -15,14 +15,31 @@ void put(ordered_json& json, const std::string& name, Time time) {
   json[name + "_ps"] = time.count();
 }
 
+double mean_seconds(Time total, std::size_t ranks) {
+  return ranks == 0 ? 0.0 : seconds(total) / static_cast<double>(ranks);
+}
+
 /// As `put`, for the mean of a total over `ranks`; the twin is the exact total.
 void put_mean(ordered_json& json, const std::string& name, Time total, std::size_t ranks) {
-  json[name + "_s"] = ranks == 0 ? 0.0 : seconds(total) / static_cast<double>(ranks);
+  json[name + "_s"] = mean_seconds(total, ranks);
   json[name + "_total_ps"] = total.count();
 }
 
 std::string group_name(std::size_t group) {
   return std::string(to_string(static_cast<Group>(group)));
+}
+
+/// Means over ranks by group in seconds, and beside them the exact totals.
+void put_exposed(ordered_json& json, const Report& report) {
+  ordered_json means = ordered_json::object();
+  ordered_json totals = ordered_json::object();
+  for (std::size_t group = 0; group < kGroups; ++group) {
+    const Time total = report.exposed_total[group];
+    means[group_name(group)] = mean_seconds(total, report.ranks.size());
+    totals[group_name(group)] = total.count();
+  }
+  json["exposed_communication_s"] = std::move(means);
+  json["exposed_communication_total_ps"] = std::move(totals);
 }
 
 ordered_json split_json(const MemorySplit& split) {
@@ -132,14 +149,7 @@ std::string report_json(const Report& report, bool every_rank) {
   json["hfu"] = report.hfu;
   json["bubble_fraction"] = report.bubble_fraction;
   put_mean(json, "bubble", report.bubble_total, report.ranks.size());
-  ordered_json exposed = ordered_json::object();
-  for (std::size_t group = 0; group < kGroups; ++group) {
-    exposed[group_name(group)] = report.ranks.empty() ? 0.0
-                                                      : seconds(report.exposed_total[group]) /
-                                                            static_cast<double>(report.ranks.size());
-    exposed[group_name(group) + "_total_ps"] = report.exposed_total[group].count();
-  }
-  json["exposed_communication_s"] = std::move(exposed);
+  put_exposed(json, report);
   json["peak_memory_bytes"] = report.peak_memory.count();
   json["memory_capacity_bytes"] = report.memory_capacity.count();
   json["peak_memory_rank"] = report.peak_rank;

@@ -72,8 +72,7 @@ std::string where_the_time_goes(const Report& report) {
   Table table{{"where the time goes", "mean over ranks", "share"}, {}};
   const auto row = [&](const std::string& what, Time total) {
     const double mean = mean_seconds(total, report.ranks.size());
-    table.rows.push_back(
-        {what, time_text(mean), fmt::format("{:.1f} %", 100 * mean / seconds(report.iteration_time))});
+    table.rows.push_back({what, time_text(mean), share_text(mean, seconds(report.iteration_time))});
   };
   Time compute;
   std::array<Time, kBubbles> bubble{};
@@ -154,8 +153,8 @@ std::string path_table(const Report& report) {
   Table table{{"critical path", "time", "share"}, {}};
   for (const auto& [time, what] : parts) {
     if (time != Time(0)) {
-      table.rows.push_back({what, time_text(seconds(time)),
-                            fmt::format("{:.1f} %", 100 * seconds(time) / seconds(report.iteration_time))});
+      table.rows.push_back(
+          {what, time_text(seconds(time)), share_text(seconds(time), seconds(report.iteration_time))});
     }
   }
   return '\n' + text_table(table);
@@ -178,6 +177,10 @@ std::string time_text(double seconds) {
     }
   }
   return seconds == 0.0 ? "0" : fmt::format("{:.3f} ns", seconds * 1e9);
+}
+
+std::string share_text(double part, double whole) {
+  return whole > 0 ? fmt::format("{:.1f} %", 100 * part / whole) : "-";
 }
 
 std::string bytes_text(Bytes bytes) {

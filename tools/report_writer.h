@@ -15,6 +15,9 @@ namespace makespan {
 /// "12.34 ms": four significant digits, in the unit that suits.
 [[nodiscard]] std::string time_text(double seconds);
 
+/// "12.3 %": so much of `whole`; "-" when that is not above zero.
+[[nodiscard]] std::string share_text(double part, double whole);
+
 /// "12.34 GiB".
 [[nodiscard]] std::string bytes_text(Bytes bytes);
 

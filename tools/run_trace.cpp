@@ -19,13 +19,14 @@ InputError bad_ranks(const std::string& what) {
 int take_rank(std::string_view& text, int ranks) {
   int rank = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), rank);
-  if (error != std::errc() || rank < 0) {
+  const auto digits = static_cast<std::size_t>(end - text.data());
+  if (error == std::errc::invalid_argument || text.front() == '-') {
     throw bad_ranks(fmt::format("'{}' does not start with a rank", text));
   }
-  if (rank >= ranks) {
-    throw bad_ranks(fmt::format("there is no rank {}: the last is {}", rank, ranks - 1));
+  if (error == std::errc::result_out_of_range || rank >= ranks) {
+    throw bad_ranks(fmt::format("there is no rank {}: the last is {}", text.substr(0, digits), ranks - 1));
   }
-  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  text.remove_prefix(digits);
   return rank;
 }
 

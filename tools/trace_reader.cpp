@@ -2,9 +2,11 @@
 
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <streambuf>
+#include <system_error>
 #include <unistd.h>  // dup
 #include <zlib.h>
 
@@ -101,7 +103,9 @@ class Handler : public nlohmann::json_sax<json> {
     if (stack_.empty() && is_array) {
       throw InputError({file_, 0, 0}, "", "the outermost value is not an object");
     }
-    if (stack_.size() == kEventDepth && stack_[0].key == "traceEvents" && is_array) {
+    if (stack_.size() == 1 && stack_[0].key == "traceEvents") {
+      document_.has_events = document_.has_events || is_array;
+    } else if (stack_.size() == kEventDepth && stack_[0].key == "traceEvents" && is_array) {
       problem("is not an object");
     }
     Frame frame;
@@ -253,9 +257,11 @@ class GzipBuffer : public std::streambuf {
   int_type underflow() override {
     const int count = gzread(file_, space_.data(), static_cast<unsigned>(space_.size()));
     int code = Z_OK;
-    const char* message = gzerror(file_, &code);
+    (void)gzerror(file_, &code);  // its text would name the file again
     if (count < 0 || (count == 0 && code == Z_BUF_ERROR)) {
-      error_ = code == Z_ERRNO ? "cannot be read" : message;
+      error_ = code == Z_BUF_ERROR    ? "the compressed data is cut short"
+               : code == Z_DATA_ERROR ? "the compressed data is damaged"
+                                      : "reading fails";
       return traits_type::eof();
     }
     setg(space_.data(), space_.data(), space_.data() + count);
@@ -297,10 +303,18 @@ TraceDocument read_trace(std::istream& in, const std::string& name) {
   TraceDocument document;
   Handler handler(document, name);
   json::sax_parse(in, &handler);
+  if (!document.has_events) {
+    throw InputError({name, 0, 0}, "", "is not a trace: it has no list 'traceEvents'",
+                     "'makespan run SCENARIO --out DIR' writes DIR/trace.json.gz");
+  }
   return document;
 }
 
 TraceDocument read_trace_file(const std::string& path) {
+  std::error_code error;
+  if (path != "-" && std::filesystem::is_directory(path, error)) {
+    throw InputError({path, 0, 0}, "", "is a directory");
+  }
   GzipBuffer buffer(path);
   if (!buffer.is_open()) {
     throw InputError({path, 0, 0}, "", "cannot be opened");

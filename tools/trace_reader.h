@@ -46,17 +46,19 @@ struct TraceDocument {
   std::vector<TraceEvent> events;  ///< in the order of the file
   /// Every scalar of `metadata` by its path, such as "ranks.0.compute_ps".
   std::map<std::string, std::string> metadata;
+  bool has_events = false;  ///< whether there is a list of events, perhaps empty
   /// Where the document is JSON but not such a trace, in sentences.
   std::vector<std::string> problems;
   /// What the views point into.
   std::unordered_set<std::string> strings;
 };
 
-/// Reads a trace. Throws InputError, with `name` as the file, when it is not JSON or nested deeper than 64.
+/// Reads a trace. Throws InputError, with `name` as the file, when it is not JSON, nested deeper than 64 or
+/// has no list of events.
 [[nodiscard]] TraceDocument read_trace(std::istream& in, const std::string& name);
 
-/// The same from a file, plain or gzip ("-": the standard input); throws InputError when it cannot be read or
-/// is cut short.
+/// The same from a file, plain or gzip ("-": the standard input); throws InputError when it cannot be read, is
+/// a directory or is cut short.
 [[nodiscard]] TraceDocument read_trace_file(const std::string& path);
 
 /// text * 10^digits when that is a whole number between -2^62 and 2^62: "1.5" with 3 digits is 1500.

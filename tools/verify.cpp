@@ -43,6 +43,12 @@ struct RankClaim {
   std::int64_t peak_memory = -1;
 };
 
+bool is_known(const RankClaim& rank) {
+  return rank.compute >= 0 && rank.bubble >= 0 &&
+         std::all_of(rank.exposed.begin(), rank.exposed.end(),
+                     [](const auto& one) { return one.second >= 0; });
+}
+
 class Verifier {
  public:
   explicit Verifier(const TraceDocument& trace) : trace_(trace) {}
@@ -108,13 +114,19 @@ class Verifier {
   }
 
   void read_claims() {
+    if (trace_.metadata.empty()) {
+      violated("There is no metadata, which says what the laws are checked against.");
+      return;
+    }
     const auto fingerprint = trace_.metadata.find("fingerprint");
     if (fingerprint == trace_.metadata.end() || fingerprint->second.size() != kFingerprintDigits ||
         fingerprint->second.find_first_not_of("0123456789abcdef") != std::string::npos) {
       violated("The metadata lacks a fingerprint of 16 hexadecimal digits.");
     }
     iteration_.begin = required("iteration_begin_ps");
-    iteration_.end = iteration_.begin + required("iteration_time_ps");
+    const std::int64_t time = required("iteration_time_ps");
+    iteration_.end = iteration_.begin + time;
+    iteration_known_ = iteration_.begin >= 0 && time >= 0;
     for (std::size_t i = 0; trace_.metadata.contains("ranks." + std::to_string(i) + ".pid"); ++i) {
       const std::string path = "ranks." + std::to_string(i) + '.';
       RankClaim rank;
@@ -194,7 +206,7 @@ class Verifier {
 
   void check_slice(const TraceEvent& event) {
     ++verdict_.slices;
-    if (!ranks_.contains(event.pid)) {
+    if (!ranks_.empty() && !ranks_.contains(event.pid) && strangers_.insert(event.pid).second) {
       violated("The metadata lists no rank for " + describe(event) + '.');
     }
     if (event.tid <= 0 || event.name.empty()) {
@@ -212,7 +224,7 @@ class Verifier {
     if (event.phase == 'X' && duration <= 0) {
       violated("There is no time in " + describe(event) + '.');
     }
-    if (*event.end > iteration_.end) {
+    if (iteration_known_ && *event.end > iteration_.end) {
       violated("The iteration ends at " + time_text(iteration_.end) + ", before the end of " +
                describe(event) + '.');
     }
@@ -448,6 +460,9 @@ class Verifier {
         const std::string change = path + "capacity_changes." + std::to_string(k);
         capacity[required(change + ".0")] = required(change + ".1");
       }
+      if (std::any_of(capacity.begin(), capacity.end(), [](const auto& step) { return step.second < 0; })) {
+        continue;  // which has been reported
+      }
       std::map<std::int64_t, std::int64_t> load = {{0, 0}};
       for (const auto& [key, samples] : counters_) {
         for (const TraceEvent* sample :
@@ -508,6 +523,9 @@ class Verifier {
 
   void check_sums() {
     for (const auto& [pid, rank] : ranks_) {
+      if (!iteration_known_ || !is_known(rank)) {
+        continue;  // which has been reported
+      }
       const std::vector<Interval> compute = united(computes_[pid], "");
       if (total(compute) != rank.compute) {
         violated("The compute slices of " + who(pid) + " cover " + time_text(total(compute)) +
@@ -547,7 +565,9 @@ class Verifier {
   const TraceDocument& trace_;
   Verdict verdict_;
   Interval iteration_;
+  bool iteration_known_ = false;             ///< whether the metadata says when it begins and ends
   std::map<std::int64_t, RankClaim> ranks_;  ///< by process
+  std::set<std::int64_t> strangers_;         ///< processes with slices that the metadata does not list
   std::map<std::pair<std::int64_t, std::int64_t>, Slices> threads_;
   std::map<std::int64_t, Slices> computes_;   ///< by process
   std::map<std::int64_t, Slices> transfers_;  ///< by process

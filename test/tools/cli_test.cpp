@@ -63,6 +63,14 @@ TEST(CommandLine, RefusesMisuseWithCodeTwoAndAHint) {
       {{"run", "tiny-8xa100", "--trace-ranks", "1,x"}, "'x' does not start with a rank"},
       {{"run", "tiny-8xa100", "--trace-ranks", "2-1"}, "the range 2-1 is empty"},
       {{"run", "tiny-8xa100", "--trace-ranks", "8"}, "there is no rank 8: the last is 7"},
+      {{"run", "tiny-8xa100", "--trace-ranks", "0-99999999999"},
+       "there is no rank 99999999999: the last is 7"},
+      {{"run", "tiny-8xa100", "--trace-ranks", "-1"}, "'-1' does not start with a rank"},
+      {{"run", "tiny-8xa100", "--trace-ranks", "0,"}, "'' does not start with a rank"},
+      {{"run", "tiny-8xa100", "--trace-ranks", ""},
+       "--trace-ranks: the value is empty\n  hint: see makespan"},
+      {{"run", "tiny-8xa100", "--out", ""}, "--out: the value is empty\n  hint: see makespan run --help"},
+      {{"verify", "/"}, "error: /: is a directory\n"},
       {{"check", "no-such-scenario"}, "no-such-scenario"},
       {{"verify", "no-such-file"}, "no-such-file: cannot be opened"},
       {{"flows", "/"}, "/: is a directory"},
@@ -254,7 +262,19 @@ TEST(VerifyCommand, RefusesAFileThatIsCutShort) {
   const std::string whole = content_of(folder.path() / "trace.json.gz");
   const Outcome outcome = call({"verify", folder.file("half.json.gz", whole.substr(0, whole.size() / 2))});
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("cannot be read to its end"));
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err, "error: " + (folder.path() / "half.json.gz").string() +
+                             ": cannot be read to its end: the compressed data is cut short\n");
+}
+
+TEST(VerifyCommand, RefusesJsonThatIsNoTrace) {
+  const TemporaryFolder folder;
+  for (const char* text : {"{}", "{\"traceEvents\":{}}", "{\"a\":{\"traceEvents\":[]}}"}) {
+    const Outcome outcome = call({"verify", folder.file("other.json", text)});
+    EXPECT_EQ(outcome.code, 2) << text;
+    EXPECT_EQ(outcome.out, "") << text;
+    EXPECT_THAT(outcome.err, HasSubstr("other.json: is not a trace: it has no list 'traceEvents'\n  hint: "));
+  }
 }
 
 /// A stream on a device without room.

@@ -237,6 +237,33 @@ TEST(Verify, RefusesOtherOutermostValuesAndDeepNesting) {
   EXPECT_THAT(message_of("{\"a\":" + std::string(1'000'000, '[')), HasSubstr("nested deeper than 64"));
 }
 
+/// Metadata that is missing is reported once, and nothing that only follows from it.
+TEST(Verify, ReportsMissingMetadataOnce) {
+  const auto sentences_without = [](const std::string& path) {
+    ordered_json trace = ordered_json::parse(trace_text(hand_made_run()));
+    const ordered_json::json_pointer place(path);
+    trace.at(place.parent_pointer()).erase(place.back());
+    return verdict_of(trace.dump()).sentences;
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(sentences_without("/metadata"), ElementsAre(HasSubstr("There is no metadata")));
+  EXPECT_THAT(sentences_without("/metadata/ranks"), ElementsAre("The metadata lists no ranks."));
+  for (const std::string key : {"iteration_begin_ps", "iteration_time_ps"}) {
+    EXPECT_THAT(sentences_without("/metadata/" + key), ElementsAre(HasSubstr("lacks " + key)));
+  }
+  ordered_json trace = ordered_json::parse(trace_text(hand_made_run()));
+  for (const std::string key : {"rank", "compute_ps", "bubble_ps"}) {
+    ordered_json changed = trace;
+    changed["metadata"]["ranks"][1].erase(key);
+    EXPECT_THAT(verdict_of(changed.dump()).sentences, ElementsAre(HasSubstr("lacks ranks.1." + key)));
+  }
+  trace["metadata"]["links"][0].erase("capacity_millibytes_per_s");
+  EXPECT_THAT(verdict_of(trace.dump()).sentences, ElementsAre(HasSubstr("lacks links.0.capacity")));
+  trace = ordered_json::parse(trace_text(hand_made_run()));
+  trace["metadata"]["ranks"].erase(1);
+  EXPECT_THAT(verdict_of(trace.dump()).sentences, ElementsAre(HasSubstr("The metadata lists no rank for")));
+}
+
 TEST(Verify, SurvivesClaimsOutOfRange) {
   ordered_json trace = ordered_json::parse(trace_text(hand_made_run()));
   const std::int64_t huge = (std::int64_t{1} << 62) - 1;

@@ -50,6 +50,9 @@ CLI::Option* add_count(CLI::App& app, const std::string& names, std::int64_t& va
 CLI::Option* add_choice(CLI::App& app, const std::string& option, std::string& value,
                         const std::vector<std::string>& names, const std::string& help);
 
+/// An option whose value is a text that is not empty.
+CLI::Option* add_text(CLI::App& app, const std::string& option, std::string& value, const std::string& help);
+
 // One per command.
 void add_check(CLI::App& app, Context& context);
 void add_compare(CLI::App& app, Context& context);

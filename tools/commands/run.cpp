@@ -76,11 +76,10 @@ void add_run(CLI::App& app, Context& context) {
   command.app->add_option("SCENARIO", options.scenario, "YAML file or library name; - reads standard input")
       ->required();
   add_overrides(*command.app, options.overrides);
-  command.app->add_option("--out", options.out, "Folder for report.json, trace.json.gz and scenario.yaml")
+  add_text(*command.app, "--out", options.out, "Folder for report.json, trace.json.gz and scenario.yaml")
       ->type_name("DIR");
-  command.app
-      ->add_option("--trace-ranks", options.trace_ranks,
-                   "Ranks that the trace shows (the pipeline of replica 0, tensor rank 0)")
+  add_text(*command.app, "--trace-ranks", options.trace_ranks,
+           "Ranks that the trace shows (the pipeline of replica 0, tensor rank 0)")
       ->type_name("LIST|all");
   command.app->add_flag("--expand-ranks", options.expand_ranks, "Report every rank by itself");
   add_choice(*command.app, "--format", options.format, {"text", "json"}, "How the report is printed");

@@ -14,11 +14,14 @@ void add_overrides(CLI::App& app, std::vector<std::string>& overrides) {
       ->allow_extra_args(false);
 }
 
-Prepared load_scenario(const std::string& path_or_name, const std::vector<std::string>& overrides) {
+Prepared prepare_scenario(Scenario scenario) {
   std::vector<std::string> warnings;
-  Scenario scenario = read_scenario(path_or_name, overrides);
   resolve(scenario, warnings);
   return prepare(std::move(scenario), std::move(warnings));
+}
+
+Prepared load_scenario(const std::string& path_or_name, const std::vector<std::string>& overrides) {
+  return prepare_scenario(read_scenario(path_or_name, overrides));
 }
 
 Run simulate_scenario(Prepared prepared, bool record_rates, Context& context) {
