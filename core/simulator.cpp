@@ -20,7 +20,10 @@ constexpr std::uint32_t kCapacitySlot = kNone;
 constexpr std::uint64_t kFullSpeed = 1'000'000;  ///< of compute: parts per million
 /// Work of a transfer per byte: at 1/1000 byte per second, 10^15 picoseconds.
 constexpr std::uint64_t kWorkPerByte = 1'000'000'000'000'000;
-constexpr std::size_t kProgressInterval = 65'536;
+/// Progress is reported at the start and whenever so many tasks have ended or so many instants have passed:
+/// an instant that ends few tasks may still take long.
+constexpr std::size_t kReportedTasks = 65'536;
+constexpr std::size_t kReportedInstants = 256;
 
 Uint128 wide(std::int64_t value) {
   return static_cast<std::uint64_t>(value);
@@ -117,7 +120,8 @@ class Simulation {
   Random ties_;
   Time now_;
   std::size_t done_ = 0;
-  std::size_t next_report_ = kProgressInterval;
+  std::size_t next_report_ = 0;  ///< when so many tasks have ended
+  std::size_t unreported_instants_ = 0;
   std::size_t next_capacity_change_ = 0;
   bool check_starved_ = false;
 
@@ -323,7 +327,7 @@ void Simulation::settle_instant() {
   start_ready();
   settle_flows();
   settle_devices();
-  if (options_.progress && done_ >= next_report_) {
+  if (options_.progress && (++unreported_instants_ >= kReportedInstants || done_ >= next_report_)) {
     report_progress();
   }
 }
@@ -490,9 +494,8 @@ void Simulation::check_starved() {
 }
 
 void Simulation::report_progress() {
-  while (next_report_ <= done_) {
-    next_report_ += kProgressInterval;
-  }
+  next_report_ = done_ + kReportedTasks;
+  unreported_instants_ = 0;
   if (!options_.progress(done_, graph_.tasks.size(), now_)) {
     throw Interrupted("stopped after " + std::to_string(done_) + " of " +
                       std::to_string(graph_.tasks.size()) + " tasks");

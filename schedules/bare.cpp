@@ -281,9 +281,10 @@ BareResult summarize_bare(const Schedule& schedule, const BareModel& model, cons
   return result;
 }
 
-BareRun run_bare(const Schedule& schedule, const BareCosts& costs, Communication communication) {
+BareRun run_bare(const Schedule& schedule, const BareCosts& costs, Communication communication,
+                 const SimulationOptions& options) {
   BareModel model = lower_bare(schedule, costs, communication);
-  Timeline timeline = simulate(model.graph);
+  Timeline timeline = simulate(model.graph, options);
   BareResult result = summarize_bare(schedule, model, timeline);
   return {std::move(model), std::move(timeline), std::move(result)};
 }

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "core/simulator.h"
 #include "core/task_graph.h"
 #include "core/timeline.h"
 #include "schedules/bare_costs.h"
@@ -49,8 +50,10 @@ struct BareRun {
 };
 
 /// Lowers, simulates and summarizes. Throws as lower_bare does, and InfeasibleError when the ranks wait for
-/// each other for ever under `communication` or time leaves its range.
-[[nodiscard]] BareRun run_bare(const Schedule& schedule, const BareCosts& costs, Communication communication);
+/// each other for ever under `communication` or time leaves its range, and Interrupted when
+/// `options.progress` says so.
+[[nodiscard]] BareRun run_bare(const Schedule& schedule, const BareCosts& costs, Communication communication,
+                               const SimulationOptions& options = {});
 
 /// Per rank, as BareResult::peak_activations.
 [[nodiscard]] std::vector<int> peak_activations(const Schedule& schedule);

@@ -36,9 +36,13 @@ constexpr std::array<ScheduleKind, 3> kKinds = {{
   throw InputError(SourceLocation{}, option, what, hint);
 }
 
+/// `highest` is what kMaxSteps leaves to this option.
 void require_range(const std::string& option, int value, int highest) {
   if (value < 1 || value > highest) {
-    refuse(option, std::to_string(value) + " is outside the accepted range 1 to " + std::to_string(highest));
+    const std::string reason =
+        ": a schedule has at most " + std::to_string(kMaxSteps) + " (stage, micro-batch) pairs";
+    refuse(option, std::to_string(value) + " is outside the accepted range 1 to " + std::to_string(highest) +
+                       (value > highest ? reason : ""));
   }
 }
 

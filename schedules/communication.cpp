@@ -1,6 +1,9 @@
 #include "schedules/communication.h"
 
 #include <algorithm>
+#include <functional>
+#include <queue>
+#include <utility>
 
 #include "core/error.h"
 #include "schedules/passes.h"
@@ -62,25 +65,32 @@ std::vector<int> weight_steps_before(const std::vector<Action>& actions) {
   return steps;
 }
 
-/// The round-robin: one action, or one weight step, per rank and turn.
+/// The round-robin: one action, or one weight step, per rank and turn. A rank that is done leaves it. One
+/// that has to wait leaves it too, and comes back in the turn in which what it waits for is run, or in the
+/// next one if its place in that turn is over.
 class Insertion {
  public:
   explicit Insertion(const Schedule& schedule)
       : schedule_(schedule),
         lists_(schedule.actions.size()),
         next_(schedule.actions.size(), 0),
-        done_(schedule, false) {
+        done_(schedule, false),
+        waits_(schedule, false) {
     for (const std::vector<Action>& actions : schedule.actions) {
       pauses_.push_back(weight_steps_before(actions));
     }
   }
 
   [[nodiscard]] std::vector<std::vector<Action>> run() && {
-    bool moved = true;
-    while (moved) {
-      moved = false;
-      for (std::size_t rank = 0; rank < lists_.size(); ++rank) {
-        moved = take_turn(rank) || moved;
+    for (std::size_t rank = 0; rank < lists_.size(); ++rank) {
+      places_.emplace(0, rank);
+    }
+    while (!places_.empty()) {
+      const Place place = places_.top();
+      places_.pop();
+      const auto [turn, rank] = place;
+      if (take_turn(place)) {
+        places_.emplace(turn + 1, rank);
       }
     }
     for (std::size_t rank = 0; rank < lists_.size(); ++rank) {
@@ -91,8 +101,11 @@ class Insertion {
   }
 
  private:
+  using Place = std::pair<std::size_t, std::size_t>;  ///< turn, rank
+
   /// Returns whether the rank did something.
-  bool take_turn(std::size_t rank) {
+  bool take_turn(const Place& place) {
+    const std::size_t rank = place.second;
     const std::size_t i = next_[rank];
     if (i == schedule_.actions[rank].size()) {
       return false;
@@ -106,17 +119,20 @@ class Insertion {
       lists_[rank].push_back(action);
     } else if (producer_stage(action, schedule_.stages()) >= 0 &&
                !done_.producer_of(action, schedule_.stages())) {
+      waits_.of(action) = true;
       return false;
     } else {
       done_.of(action) = true;
       lists_[rank].push_back(action);
-      send(rank, action);
+      give(place, action);
     }
     ++next_[rank];
     return true;
   }
 
-  void send(std::size_t rank, const Action& action) {
+  /// Hands the output of `action` to its consumer.
+  void give(const Place& place, const Action& action) {
+    const auto [turn, rank] = place;
     const int stage = consumer_stage(action, schedule_.stages());
     if (stage < 0) {
       return;
@@ -126,6 +142,9 @@ class Insertion {
       return;
     }
     const bool forward = action.kind == ActionKind::forward;
+    if (waits_.at(forward, stage, action.microbatch)) {
+      places_.emplace(peer > rank ? turn : turn + 1, peer);
+    }
     lists_[rank].push_back(
         {forward ? ActionKind::send_forward : ActionKind::send_backward, action.stage, action.microbatch});
     lists_[peer].push_back(
@@ -137,6 +156,8 @@ class Insertion {
   std::vector<std::vector<int>> pauses_;
   std::vector<std::size_t> next_;
   PassTable<char> done_;
+  PassTable<char> waits_;  ///< passes at which a rank has left the round-robin
+  std::priority_queue<Place, std::vector<Place>, std::greater<>> places_;
 };
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
+#include <numeric>
 #include <optional>
 
 #include "core/error.h"
@@ -248,21 +250,20 @@ class PassChecker {
   int microbatch_ = 0;
 };
 
-/// Runs all lists as far as they go, without times.
+/// Runs all lists as far as they go, without times, in time linear in their lengths: a rank goes on when
+/// the pass that it waits for has been run.
 class Progress {
  public:
   explicit Progress(const Schedule& schedule)
       : schedule_(schedule), next_(schedule.actions.size(), 0), done_(schedule, false) {}
 
   void run() {
-    bool moved = true;
-    while (moved) {
-      moved = false;
-      for (std::size_t rank = 0; rank < next_.size(); ++rank) {
-        const std::size_t before = next_[rank];
-        advance(rank);
-        moved = moved || next_[rank] != before;
-      }
+    awake_.resize(next_.size());
+    std::iota(awake_.rbegin(), awake_.rend(), std::size_t{0});
+    while (!awake_.empty()) {
+      const std::size_t rank = awake_.back();
+      awake_.pop_back();
+      advance(rank);
     }
   }
 
@@ -273,22 +274,43 @@ class Progress {
   }
 
  private:
+  /// Whether an action of this kind takes what a neighbouring stage gives.
+  static bool is_pass(ActionKind kind) { return is_compute(kind) && kind != ActionKind::backward_weight; }
+
   void advance(std::size_t rank) {
     const std::vector<Action>& actions = schedule_.actions[rank];
     for (std::size_t& i = next_[rank]; i < actions.size(); ++i) {
       const Action& action = actions[i];
-      if (!is_compute(action.kind) || action.kind == ActionKind::backward_weight) {
+      if (!is_pass(action.kind)) {
         continue;  // nothing from elsewhere
       }
       if (producer_stage(action, schedule_.stages()) >= 0 && !done_.producer_of(action, schedule_.stages())) {
         return;
       }
       done_.of(action) = true;
+      wake_consumer(action);
+    }
+  }
+
+  /// Wakes the rank whose next action needs the output of `action`. One that merely has not got there yet
+  /// will find it done.
+  void wake_consumer(const Action& action) {
+    const int stage = consumer_stage(action, schedule_.stages());
+    if (stage < 0) {
+      return;
+    }
+    const auto rank = static_cast<std::size_t>(schedule_.rank_of_stage[static_cast<std::size_t>(stage)]);
+    const std::optional<Action> next = stuck_at(rank);
+    const bool forward = action.kind == ActionKind::forward;
+    if (next && next->stage == stage && next->microbatch == action.microbatch && is_pass(next->kind) &&
+        (next->kind == ActionKind::forward) == forward) {
+      awake_.push_back(rank);
     }
   }
 
   const Schedule& schedule_;
   std::vector<std::size_t> next_;
+  std::vector<std::size_t> awake_;  ///< ranks that may go on
   PassTable<char> done_;
 };
 
@@ -344,18 +366,19 @@ std::string find_deadlock(const Schedule& schedule) {
     return {};
   }
   // Every stuck rank waits for a stuck rank, so following them comes back to one that was seen.
-  std::vector<std::size_t> seen;
+  constexpr std::size_t kUnseen = std::numeric_limits<std::size_t>::max();
+  std::vector<std::size_t> seen(schedule.actions.size(), kUnseen);  // position in `waits`, by rank
   std::vector<std::string> waits;
-  while (std::find(seen.begin(), seen.end(), rank) == seen.end()) {
-    seen.push_back(rank);
+  while (seen[rank] == kUnseen) {
+    seen[rank] = waits.size();
     auto [text, owner] = wait_text(schedule, rank, *progress.stuck_at(rank));
     waits.push_back(std::move(text));
     rank = owner;
   }
   std::string deadlock = "deadlock: ";
-  const auto first = std::find(seen.begin(), seen.end(), rank) - seen.begin();
-  for (auto i = static_cast<std::size_t>(first); i < waits.size(); ++i) {
-    deadlock += (i == static_cast<std::size_t>(first) ? "" : "; ") + waits[i];
+  const std::size_t first = seen[rank];
+  for (std::size_t i = first; i < waits.size(); ++i) {
+    deadlock += (i == first ? "" : "; ") + waits[i];
   }
   return deadlock;
 }

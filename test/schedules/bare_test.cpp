@@ -397,5 +397,29 @@ TEST(BareInvalid, ListsAreRefused) {
   EXPECT_THROW(static_cast<void>(run(schedule_from_lists({"0B0,0F0"}), BareCosts{})), InputError);
 }
 
+TEST(Bare, StopsWhenToldToInTheMiddleOfAShortRun) {
+  // One instant per pass, and far fewer tasks than a run on a cluster ends between two reports.
+  const Schedule schedule = generate("gpipe", {.ranks = 1, .microbatches = 3000});
+  SimulationOptions options;
+  std::size_t reported = 0;
+  options.progress = [&reported](std::size_t done, std::size_t total, Time /*now*/) {
+    EXPECT_EQ(total, std::size_t{2 * 3000});
+    reported = done;
+    return done < 1000;
+  };
+  EXPECT_THROW(static_cast<void>(run_bare(schedule, costs_of(1, 2), Communication::independent, options)),
+               Interrupted);
+  EXPECT_GE(reported, std::size_t{1000});
+  EXPECT_LT(reported, std::size_t{2 * 3000});
+}
+
+TEST(Bare, AsksWhetherToGoOnBeforeItStarts) {
+  SimulationOptions options;
+  options.progress = [](std::size_t, std::size_t, Time) { return false; };
+  EXPECT_THROW(
+      static_cast<void>(run_bare(generate("gpipe", {}), costs_of(1, 2), Communication::independent, options)),
+      Interrupted);
+}
+
 }  // namespace
 }  // namespace makespan::test

@@ -45,7 +45,8 @@ TEST(Catalogue, NamesTheOptionThatIsOutOfRangeAndTheRange) {
               AllOf(HasSubstr("microbatches: -1"), HasSubstr("1 to")));
   EXPECT_THAT(refusal("1f1b", {.ranks = 4, .microbatches = 1'000'000'000}),
               HasSubstr("microbatches: 1000000000 is outside the accepted range 1 to " +
-                        std::to_string(kMaxSteps / 4)));
+                        std::to_string(kMaxSteps / 4) + ": a schedule has at most " +
+                        std::to_string(kMaxSteps) + " (stage, micro-batch) pairs"));
   EXPECT_THAT(refusal("interleaved", {.ranks = 2, .microbatches = 2, .chunks = 0}), HasSubstr("chunks: 0"));
   EXPECT_THAT(refusal("gpipe", {.ranks = 2, .microbatches = 2, .chunks = 2}),
               AllOf(HasSubstr("chunks: 2"), HasSubstr("gpipe has one chunk per rank")));

@@ -35,5 +35,17 @@ TEST(InsertCommunication, DropsPositionsThatNoLongerHold) {
   EXPECT_TRUE(schedule.arrivals.empty());
 }
 
+TEST(InsertCommunication, GivesWaitingRanksNoTurns) {
+  // With a turn for each rank until the last one is done, this would take 2^34 turns.
+  const Schedule schedule = generate("1f1b", {.ranks = 1 << 17, .microbatches = 2});
+  std::size_t actions = 0;
+  for (const std::vector<Action>& list : insert_communication(schedule).actions) {
+    actions += list.size();
+  }
+  const std::size_t passes = std::size_t{1 << 17} * 2 * 2;
+  const std::size_t messages = std::size_t{(1 << 17) - 1} * 2 * 2;
+  EXPECT_EQ(actions, passes + 2 * messages);
+}
+
 }  // namespace
 }  // namespace makespan::test

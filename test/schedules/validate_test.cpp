@@ -1,13 +1,16 @@
 #include "schedules/validate.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
+#include "core/random.h"
 #include "schedules/catalogue.h"
 #include "schedules/communication.h"
+#include "schedules/passes.h"
 #include "test/schedules/pytorch_files.h"
 
 namespace makespan::test {
@@ -150,6 +153,66 @@ TEST(RequireValid, ThrowsInputErrorForAWrongListAndInfeasibleErrorForADeadlock) 
   EXPECT_NO_THROW(require_valid(generate("1f1b", {.ranks = 2, .microbatches = 2})));
   EXPECT_THROW(require_valid(schedule_from_lists({"0B0,0F0"})), InputError);
   EXPECT_THROW(require_valid(schedule_from_lists({"1F0,0F0,1B0,0B0"})), InfeasibleError);
+}
+
+/// Whether all lists run to their ends when the ranks are tried over and over again.
+bool runs_to_the_end(const Schedule& schedule) {
+  std::vector<std::size_t> next(schedule.actions.size(), 0);
+  PassTable<char> done(schedule, false);
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (std::size_t rank = 0; rank < next.size(); ++rank) {
+      const std::vector<Action>& actions = schedule.actions[rank];
+      while (next[rank] < actions.size() && (producer_stage(actions[next[rank]], schedule.stages()) < 0 ||
+                                             done.producer_of(actions[next[rank]], schedule.stages()))) {
+        done.of(actions[next[rank]++]) = true;
+        moved = true;
+      }
+    }
+  }
+  for (std::size_t rank = 0; rank < next.size(); ++rank) {
+    if (next[rank] < schedule.actions[rank].size()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+TEST(FindDeadlock, AgreesWithTryingTheRanksOverAndOverOnDisturbedSchedules) {
+  Random random(7);
+  int deadlocks = 0;
+  constexpr int kTrials = 400;
+  for (int trial = 0; trial < kTrials; ++trial) {
+    Schedule schedule = generate("interleaved", {.ranks = 3, .microbatches = 3, .chunks = 2});
+    for (int swaps = 0; swaps < 2; ++swaps) {
+      std::vector<Action>& list = schedule.actions[random.below(schedule.actions.size())];
+      const auto at = static_cast<std::size_t>(random.below(list.size() - 1));
+      std::swap(list[at], list[at + 1]);
+    }
+    if (!find_problems(schedule).empty()) {
+      continue;
+    }
+    EXPECT_EQ(find_deadlock(schedule).empty(), runs_to_the_end(schedule)) << trial;
+    deadlocks += find_deadlock(schedule).empty() ? 0 : 1;
+  }
+  EXPECT_GT(deadlocks, kTrials / 20);
+  EXPECT_LT(deadlocks, kTrials - kTrials / 20);
+}
+
+TEST(FindDeadlock, TakesTimeLinearInTheNumberOfRanks) {
+  // Trying all ranks once per step of the slowest would take 2^34 steps.
+  constexpr int kRanks = 1 << 17;
+  Schedule schedule = generate("1f1b", {.ranks = kRanks, .microbatches = 4});
+  EXPECT_EQ(find_deadlock(schedule), "");
+  // The last rank wants all forward passes first, the one before wants a gradient before its third one, and
+  // all others wait for these two.
+  std::sort(schedule.actions.back().begin(), schedule.actions.back().end());
+  const std::string last = std::to_string(kRanks - 1);
+  const std::string before = std::to_string(kRanks - 2);
+  EXPECT_EQ(find_deadlock(schedule),
+            "deadlock: rank " + before + " waits at " + before + "B0 for the backward pass of stage " + last +
+                ", micro-batch 0, on rank " + last + "; rank " + last + " waits at " + last +
+                "F2 for the forward pass of stage " + before + ", micro-batch 2, on rank " + before);
 }
 
 }  // namespace

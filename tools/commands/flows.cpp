@@ -6,6 +6,7 @@
 #include "core/simulator.h"
 #include "tools/commands/command.h"
 #include "tools/input_text.h"
+#include "tools/progress.h"
 
 namespace makespan {
 
@@ -132,7 +133,7 @@ std::vector<TaskId> add_flows_of(const Place& list, std::size_t links, TaskGraph
 }
 
 /// The instants at which the flows of one case end.
-std::vector<Time> ends_of(const Place& system) {
+std::vector<Time> ends_of(const Place& system, const SimulationOptions& options) {
   if (system.object().has("window")) {
     throw system.at("window").error("is not supported by this version");
   }
@@ -143,7 +144,7 @@ std::vector<Time> ends_of(const Place& system) {
                      rate_from_bytes_per_second(links[i].number(kSlowest, kFastest)));
   }
   const std::vector<TaskId> tasks = add_flows_of(system.at("flows"), links.size(), builder);
-  const Timeline timeline = simulate(std::move(builder).build());
+  const Timeline timeline = simulate(std::move(builder).build(), options);
   std::vector<Time> ends;
   for (const TaskId task : tasks) {
     ends.push_back(timeline.end[task.index()]);
@@ -155,7 +156,8 @@ ExitCode run(const Options& options, Context& context) {
   ordered_json document = parse_json(read_input(options.file), options.file);
   const std::vector<Place> systems = Place{document, options.file, ""}.object().at("cases").elements();
   for (std::size_t i = 0; i < systems.size(); ++i) {
-    const std::vector<Time> ends = ends_of(systems[i]);
+    Progress progress(context.err, context.err_is_terminal && !context.quiet, "case " + std::to_string(i));
+    const std::vector<Time> ends = ends_of(systems[i], progress.options());
     for (std::size_t k = 0; k < ends.size(); ++k) {
       document["cases"][i]["flows"][k]["end_s"] = seconds(ends[k]);
     }

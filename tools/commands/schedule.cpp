@@ -5,6 +5,7 @@
 #include "schedules/bare.h"
 #include "schedules/catalogue.h"
 #include "tools/commands/command.h"
+#include "tools/progress.h"
 #include "tools/schedule_picture.h"
 
 namespace makespan {
@@ -96,6 +97,13 @@ void print_text(const Schedule& schedule, const BareRun& run, const BareCosts& c
                      peaks_text(result.peak_activations));
 }
 
+/// Wipes the line of progress before anything is printed.
+BareRun simulate_schedule(const Schedule& schedule, const BareCosts& costs, const Options& options,
+                          const Context& context) {
+  Progress progress(context.err, context.err_is_terminal && !context.quiet, schedule.kind);
+  return run_bare(schedule, costs, communication_named(options.semantics), progress.options());
+}
+
 ExitCode run(const Options& options, Context& context) {
   const Schedule schedule = schedule_of(options);
   if (options.format == "csv") {
@@ -103,7 +111,7 @@ ExitCode run(const Options& options, Context& context) {
     return ExitCode::done;
   }
   const BareCosts costs = read_bare_costs(options.costs);
-  const BareRun bare = run_bare(schedule, costs, communication_named(options.semantics));
+  const BareRun bare = simulate_schedule(schedule, costs, options, context);
   if (options.format == "json") {
     print_json(schedule, bare.result, context.out);
   } else {
