@@ -165,8 +165,9 @@ class RankAttribution {
       }
       computed = true;
       result_.compute += std::max(end, at) - at;
-      result_.slowdown += std::max(Time(), (timeline_.end[task.index()] - timeline_.begin[task.index()]) -
-                                               graph_.compute(task).nominal());
+      const Time slowdown = std::max(Time(), (timeline_.end[task.index()] - timeline_.begin[task.index()]) -
+                                                 graph_.compute(task).nominal());
+      result_.slowdown += std::min(slowdown, std::max(end, at) - at);
       at = std::max(at, end);
     }
     if (at < window_.end) {

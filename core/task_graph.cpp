@@ -8,13 +8,14 @@
 namespace makespan {
 
 std::string_view to_string(Phase phase) {
-  static constexpr std::array<std::string_view, 8> kNames = {
-      "none", "forward", "backward", "backward-input", "backward-weight", "recompute", "grad-norm", "optimizer"};
+  static constexpr std::array<std::string_view, 8> kNames = {"none",           "forward",         "backward",
+                                                             "backward-input", "backward-weight", "recompute",
+                                                             "grad-norm",      "optimizer"};
   return kNames[static_cast<std::size_t>(phase)];
 }
 
 std::string_view to_string(Group group) {
-  static constexpr std::array<std::string_view, kGroups + 1> kNames = {"tp", "cp", "ep",   "pp",
+  static constexpr std::array<std::string_view, kGroups + 1> kNames = {"tp", "cp",    "ep",  "pp",
                                                                        "dp", "other", "none"};
   return kNames[static_cast<std::size_t>(group)];
 }
@@ -33,11 +34,11 @@ std::string TaskGraph::describe(TaskId id) const {
     text = "rank " + std::to_string(task.place) + ": ";
   } else if (task.kind == TaskKind::transfer) {
     const std::vector<DeviceId>& members = routes[task.place].members;
-    text = members.size() == 1 ? "rank " : "ranks ";
+    text = members.empty() ? "" : members.size() == 1 ? "rank " : "ranks ";
     for (std::size_t i = 0; i < std::min<std::size_t>(members.size(), 4); ++i) {
       text += (i == 0 ? "" : ", ") + std::to_string(members[i].index());
     }
-    text += members.size() > 4 ? ", ...: " : ": ";
+    text += members.empty() ? "" : members.size() > 4 ? ", ...: " : ": ";
   }
   text += name(label.name);
   std::string where;
@@ -52,7 +53,9 @@ std::string TaskGraph::describe(TaskId id) const {
   return text + where;
 }
 
-TaskGraphBuilder::TaskGraphBuilder(std::size_t devices) { graph_.devices = devices; }
+TaskGraphBuilder::TaskGraphBuilder(std::size_t devices) {
+  graph_.devices = devices;
+}
 
 NameId TaskGraphBuilder::name(std::string_view text) {
   const auto found = names_.find(text);
@@ -88,14 +91,18 @@ typename Map::mapped_type intern_in(Map& map, std::vector<Value>& table, const V
 RouteId TaskGraphBuilder::route(Route route) {
   std::sort(route.uses.begin(), route.uses.end());
   for (std::size_t i = 0; i < route.uses.size(); ++i) {
-    MAKESPAN_CHECK(route.uses[i].resource.index() < graph_.resources.size(), "a route over an unknown resource");
+    MAKESPAN_CHECK(route.uses[i].resource.index() < graph_.resources.size(),
+                   "a route over an unknown resource");
     MAKESPAN_CHECK(route.uses[i].weight > 0, "a use needs a weight");
-    MAKESPAN_CHECK(i == 0 || route.uses[i - 1].resource != route.uses[i].resource, "a resource is used twice");
+    MAKESPAN_CHECK(i == 0 || route.uses[i - 1].resource != route.uses[i].resource,
+                   "a resource is used twice");
   }
   return intern_in(routes_, graph_.routes, route);
 }
 
-LabelId TaskGraphBuilder::intern(const Label& label) { return intern_in(labels_, graph_.labels, label); }
+LabelId TaskGraphBuilder::intern(const Label& label) {
+  return intern_in(labels_, graph_.labels, label);
+}
 
 TaskId TaskGraphBuilder::marker(const Label& label) {
   graph_.tasks.push_back({TaskKind::marker, intern(label), 0, 0});
@@ -128,7 +135,9 @@ void TaskGraphBuilder::memory(const MemoryDelta& delta) {
   }
 }
 
-void TaskGraphBuilder::capacity_change(const CapacityChange& change) { graph_.capacity_changes.push_back(change); }
+void TaskGraphBuilder::capacity_change(const CapacityChange& change) {
+  graph_.capacity_changes.push_back(change);
+}
 
 TaskGraph TaskGraphBuilder::build() && {
   std::stable_sort(graph_.capacity_changes.begin(), graph_.capacity_changes.end(),
@@ -139,7 +148,8 @@ TaskGraph TaskGraphBuilder::build() && {
 }
 
 std::vector<TaskId> find_cycle(const TaskGraph& graph) {
-  // Remove tasks that wait for nothing until none is left; every task that remains waits for another that remains.
+  // Remove tasks that wait for nothing until none is left; every task that remains waits for another that
+  // remains.
   const std::size_t count = graph.tasks.size();
   std::vector<std::uint32_t> waiting(count);
   std::vector<std::uint32_t> ready;
@@ -164,7 +174,8 @@ std::vector<TaskId> find_cycle(const TaskGraph& graph) {
   if (removed == count) {
     return {};
   }
-  const auto first_stuck = std::find_if(waiting.begin(), waiting.end(), [](std::uint32_t n) { return n > 0; });
+  const auto first_stuck =
+      std::find_if(waiting.begin(), waiting.end(), [](std::uint32_t n) { return n > 0; });
   std::uint32_t task = static_cast<std::uint32_t>(first_stuck - waiting.begin());
   std::vector<std::uint32_t> path;
   std::vector<bool> seen(count);

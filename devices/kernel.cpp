@@ -120,8 +120,9 @@ double flash_rate(const Accelerator& accelerator, const AttentionShape& shape) {
 
 /// Bytes of Q, K, V, O and the statistics, each moved once.
 double flash_bytes(const AttentionShape& shape) {
-  const double rows = static_cast<double>(shape.sequences * shape.queries * shape.heads);
-  const double kv_rows = static_cast<double>(shape.sequences * shape.keys * shape.kv_heads);
+  const auto sequences = static_cast<double>(shape.sequences);
+  const double rows = sequences * static_cast<double>(shape.queries) * static_cast<double>(shape.heads);
+  const double kv_rows = sequences * static_cast<double>(shape.keys) * static_cast<double>(shape.kv_heads);
   return 2 * static_cast<double>(shape.head_dim) * (2 * rows + 2 * kv_rows) + 4 * rows;
 }
 

@@ -39,8 +39,9 @@ struct NcclOptions {
   /// The GPU: SMs, and memory bandwidth in bytes per second. With 0 nothing is reserved.
   int sms = 0;
   double memory_bandwidth = 0;
-  /// Bytes of memory traffic on a GPU per byte that it sends: a reduction reads its own and the received data
-  /// and writes the sum; a copy reads and writes.
+  /// Bytes of memory traffic on a GPU per byte that it sends: of an all-reduce, about three (its reducing
+  /// steps read their own and the received data and write the sum, its copying steps read and write); of
+  /// everything else, about two.
   double copies_reduce = 3;
   double copies_move = 2;
   /// The most that LL carries of a collective's bus bandwidth, on 1, 2 and more nodes. Half of what it sends

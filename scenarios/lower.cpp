@@ -29,6 +29,7 @@ class Lowering {
     std::unique_ptr<Cell> cell;
     std::unique_ptr<Program> program;
     std::vector<ActionTasks> actions;  ///< by position in the schedule
+    std::vector<TaskId> before;        ///< the last compute of the iteration before, per tensor-parallel rank
   };
 
   void add_links();
@@ -159,6 +160,7 @@ void Lowering::emit_actions(int iteration) {
     for (int data = 0; data < layout_.data(); ++data) {
       Place& at = place(pipeline, data);
       at.actions.clear();
+      at.before = at.cell->last();
       for (const Action& action : schedule_.actions[static_cast<std::size_t>(pipeline)]) {
         at.actions.push_back(at.program->emit(action, iteration));
       }
@@ -219,6 +221,14 @@ void Lowering::emit_message(const Message& message, const Label& label, int data
   for (const ActionRef& at : message.before) {
     builder_.edge(task, tasks(at, data).first[lane]);
   }
+  // A receive that is posted before the first compute of an iteration is posted after the one before.
+  const bool posted_later = std::any_of(message.after.begin(), message.after.end(), [&](const ActionRef& at) {
+    return at.rank == message.consumer.rank;
+  });
+  const std::vector<TaskId>& before = place(message.consumer.rank, data).before;
+  if (*scenario_.schedule.communication != Communication::independent && !posted_later && !before.empty()) {
+    builder_.edge(before[lane], task);
+  }
   // The receive buffer lives from the start of the transfer to the end of the first task that reads it.
   builder_.memory({.task = task, .device = to, .kind = MemoryKind::buffers, .at_end = false, .bytes = bytes});
   builder_.memory({.task = consumer,
@@ -275,7 +285,7 @@ void Lowering::reduce_stage_rank(int pipeline) {
         members.push_back(device(pipeline, data, tensor));
       }
       const TaskId task = collective(CollectiveKind::all_reduce, members,
-                                     Bytes(parameters * workload_->gradient_bytes), label);
+                                     workload_->gradient_bytes * Bytes(parameters), label);
       for (int data = 0; data < layout_.data(); ++data) {
         const Place& at = place(pipeline, data);
         const std::vector<TaskId> ready =
@@ -307,7 +317,7 @@ void Lowering::tie_embeddings() {
   if (!*scenario_.model.tied_embeddings || last == 0) {
     return;
   }
-  const Bytes payload(workload_->embedding_parameters * workload_->gradient_bytes);
+  const Bytes payload = workload_->gradient_bytes * Bytes(workload_->embedding_parameters);
   const Label label{.name = names_.embedding_all_reduce, .phase = Phase::backward, .group = Group::other};
   for (int tensor = 0; tensor < layout_.tensor(); ++tensor) {
     for (int data = 0; data < layout_.data(); ++data) {
@@ -404,24 +414,25 @@ Route Lowering::on_devices(Route route) const {
 }
 
 std::int64_t Lowering::parameters(int pipeline) const {
-  std::int64_t sum = 0;
+  Bytes sum;  // a checked count
   for (int stage = 0; stage < schedule_.stages(); ++stage) {
     if (schedule_.rank_of_stage[static_cast<std::size_t>(stage)] == pipeline) {
       const StageLayers& layers = stages_[static_cast<std::size_t>(stage)];
-      sum += layers.count * workload_->layer_parameters() + (layers.head ? workload_->head_parameters : 0) +
-             (layers.embedding ? workload_->embedding_parameters : 0);
+      sum += layers.count * Bytes(workload_->layer_parameters());
+      sum += Bytes(layers.head ? workload_->head_parameters : 0);
+      sum += Bytes(layers.embedding ? workload_->embedding_parameters : 0);
     }
   }
-  return sum;
+  return sum.count();
 }
 
 std::vector<MemorySplit> Lowering::statics() const {
   std::vector<MemorySplit> result(partition_.representative.size());
   for (std::size_t d = 0; d < result.size() && !scenario_.profile; ++d) {
     const std::int64_t local = parameters(layout_.coordinates(partition_.representative[d]).pipeline);
-    result[d][static_cast<std::size_t>(MemoryKind::weights)] = Bytes(local * workload_->weight_bytes);
-    result[d][static_cast<std::size_t>(MemoryKind::gradients)] = Bytes(local * workload_->gradient_bytes);
-    result[d][static_cast<std::size_t>(MemoryKind::optimizer)] = Bytes(local * workload_->optimizer_bytes);
+    result[d][static_cast<std::size_t>(MemoryKind::weights)] = workload_->weight_bytes * Bytes(local);
+    result[d][static_cast<std::size_t>(MemoryKind::gradients)] = workload_->gradient_bytes * Bytes(local);
+    result[d][static_cast<std::size_t>(MemoryKind::optimizer)] = workload_->optimizer_bytes * Bytes(local);
   }
   return result;
 }

@@ -4,7 +4,6 @@
 
 #include "network/fabrics.h"
 #include "schedules/catalogue.h"
-#include "schedules/validate.h"
 
 namespace makespan {
 

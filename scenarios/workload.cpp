@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "devices/kernel.h"
+#include "scenarios/layout.h"
 
 namespace makespan {
 
@@ -37,14 +38,22 @@ struct Sizes {
         norm_tokens(scenario.parallelism.sequence_parallel ? tokens / tensor : tokens) {}
 };
 
+KernelOptions kernel_options(const Scenario& scenario, const Accelerator& accelerator) {
+  constexpr double kEagerLaunch = 5e-6;  // CPU launch path of PyTorch, when the queue is not ahead
+  constexpr double kGraphLaunch = 1e-6;
+  KernelOptions options;
+  options.launch_s = scenario.software.launch == Launch::eager ? kEagerLaunch : kGraphLaunch;
+  return training_options(accelerator, options);
+}
+
 /// The kernels of one scenario on one accelerator.
 class Kernels {
  public:
   Kernels(const Scenario& scenario, const Accelerator& accelerator)
-      : scenario_(scenario), accelerator_(accelerator), sizes_(scenario) {
-    options_.launch_s = scenario.software.launch == Launch::eager ? kEagerLaunch : kGraphLaunch;
-    options_ = training_options(accelerator, options_);
-  }
+      : scenario_(scenario),
+        accelerator_(accelerator),
+        sizes_(scenario),
+        options_(kernel_options(scenario, accelerator)) {}
 
   [[nodiscard]] const Sizes& sizes() const { return sizes_; }
 
@@ -124,17 +133,23 @@ class Kernels {
   }
 
  private:
-  static constexpr double kEagerLaunch = 5e-6;  // CPU launch path of PyTorch, when the queue is not ahead
-  static constexpr double kGraphLaunch = 1e-6;
-
   const Scenario& scenario_;
   const Accelerator& accelerator_;
   Sizes sizes_;
   KernelOptions options_;
 };
 
+/// A size that a user's numbers multiply to.
+std::int64_t whole_number(double count) {
+  constexpr double kLimit = 9e18;
+  if (!(count < kLimit)) {
+    throw InfeasibleError("a size of the model leaves the range of 64 bits");
+  }
+  return static_cast<std::int64_t>(count);
+}
+
 Bytes whole(double count) {
-  return Bytes(static_cast<std::int64_t>(count));
+  return Bytes(whole_number(count));
 }
 
 HalfLayer attention_half(const Scenario& scenario, const Kernels& kernels) {
@@ -155,7 +170,7 @@ HalfLayer attention_half(const Scenario& scenario, const Kernels& kernels) {
   const bool gpt = scenario.model.architecture == Architecture::gpt;
   const double biases = gpt ? qkv + s.hidden : 0.0;
   const double norm = gpt ? 2.0 * s.hidden : s.hidden;
-  half.parameters = static_cast<std::int64_t>(s.hidden * qkv + context * s.hidden + biases + norm);
+  half.parameters = whole_number(s.hidden * qkv + context * s.hidden + biases + norm);
   // Inputs of the norm and of the QKV projection; Q, K, V and the context on this rank; gpt: the dropout
   // mask.
   const double whole_tokens = s.norm_tokens * s.hidden * (2.0 + 2.0 + (gpt ? 1.0 : 0.0));
@@ -180,7 +195,7 @@ HalfLayer mlp_half(const Scenario& scenario, const Kernels& kernels) {
   half.column_weight = kernels.weight_gradient(s.hidden, up);
   const double biases = gated ? 0.0 : s.ffn + s.hidden;
   const double norm = gated ? s.hidden : 2.0 * s.hidden;
-  half.parameters = static_cast<std::int64_t>(s.hidden * up + s.ffn * s.hidden + biases + norm);
+  half.parameters = whole_number(s.hidden * up + s.ffn * s.hidden + biases + norm);
   const double whole_tokens = s.norm_tokens * s.hidden * (2.0 + 2.0 + (gated ? 0.0 : 1.0));
   const double split = s.tokens * s.ffn * 2.0 * (gated ? 3.0 : 2.0);
   half.activation = whole(whole_tokens + split);
@@ -201,7 +216,7 @@ void add_embedding(const Scenario& scenario, const Kernels& kernels, Workload& w
   }
   work.embedding_activation = whole(8.0 * s.tokens + (gpt ? s.norm_tokens * s.hidden : 0.0));
   const double positions = gpt ? s.sequence * s.hidden : 0.0;
-  work.embedding_parameters = static_cast<std::int64_t>(s.vocabulary * s.hidden + positions);
+  work.embedding_parameters = whole_number(s.vocabulary * s.hidden + positions);
 }
 
 void add_head(const Scenario& scenario, const Kernels& kernels, Workload& work) {
@@ -217,7 +232,7 @@ void add_head(const Scenario& scenario, const Kernels& kernels, Workload& work) 
   work.head_activation = whole(2.0 * s.element * norm_states + 4.0 * logits);
   const bool tied_here = *scenario.model.tied_embeddings && scenario.parallelism.pipeline == 1;
   const double norm = scenario.model.architecture == Architecture::gpt ? 2.0 * s.hidden : s.hidden;
-  work.head_parameters = static_cast<std::int64_t>((tied_here ? 0.0 : s.vocabulary * s.hidden) + norm);
+  work.head_parameters = whole_number((tied_here ? 0.0 : s.vocabulary * s.hidden) + norm);
 }
 
 }  // namespace
@@ -246,12 +261,12 @@ Workload build_workload(const Scenario& scenario, const Accelerator& accelerator
 
 ComputeWork optimizer_step(const Scenario& scenario, const Accelerator& accelerator,
                            std::int64_t parameters) {
-  // Adam reads the FP32 copy, both moments and the gradient, and writes the three and the 16-bit copy; the
-  // norm and the unscaling read the gradient once more.
-  const double gradient = scenario.software.fp32_gradients ? 4.0 : 2.0;
-  const double per_parameter = 12.0 + gradient + 12.0 + 2.0 + gradient;
-  const Kernels kernels(scenario, accelerator);
-  return kernels.bytes(per_parameter * static_cast<double>(parameters));
+  // The norm and the unscaling read the gradients once more.
+  const double gradient_bytes = scenario.software.fp32_gradients ? 4.0 : 2.0;
+  const auto count = static_cast<double>(parameters);
+  const KernelOptions options = kernel_options(scenario, accelerator);
+  return memory_bound(accelerator, options, gradient_bytes * count) +
+         adam_step(accelerator, options, count, gradient_bytes);
 }
 
 namespace {
@@ -334,9 +349,13 @@ double iteration_flops(const Scenario& scenario, FlopsConvention convention) {
 double hardware_flops(const Scenario& scenario) {
   const Formula f(scenario);
   const Recompute& recompute = scenario.training.recompute;
-  const double chunks = static_cast<double>(scenario.parallelism.pipeline * scenario.schedule.chunks);
-  const double layers =
-      recompute.layers < 0 ? f.layers : std::min(f.layers, static_cast<double>(recompute.layers) * chunks);
+  const auto stages = static_cast<int>(scenario.parallelism.pipeline * scenario.schedule.chunks);
+  double layers = 0.0;
+  for (const StageLayers& stage : stage_layers(scenario, stages)) {
+    const std::int64_t again =
+        recompute.layers < 0 ? stage.count : std::min<std::int64_t>(recompute.layers, stage.count);
+    layers += static_cast<double>(again);
+  }
   double extra = 0.0;
   if (recompute.kind == RecomputeKind::full) {
     extra = layers * f.layer();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
+#include <map>
+#include <string>
 
 #include "scenarios/workload.h"
 #include "test/scenarios/examples.h"
@@ -86,6 +88,37 @@ TEST(Run, several_iterations_repeat_and_the_last_is_reported) {
   expect_exact_attribution(thrice);
 }
 
+TEST(Run, no_message_is_received_before_the_optimizer_of_the_iteration_before) {
+  Scenario scenario = small_gpt(8);
+  scenario.model.tied_embeddings = false;
+  scenario.parallelism.pipeline = 2;
+  scenario.parallelism.layout = {1, 7};
+  scenario.schedule.communication = Communication::fused;
+  scenario.simulation.iterations = 2;
+  const Finished run = run_it(scenario);
+  Time optimizer_end;
+  for (const TaskId task : tasks_of(run, Group::none)) {
+    if (run.lowered.graph.label(task).phase == Phase::optimizer &&
+        run.lowered.graph.device(task) == DeviceId(1) &&
+        run.timeline.end[task.index()] <= run.report.window.begin) {
+      optimizer_end = std::max(optimizer_end, run.timeline.end[task.index()]);
+    }
+  }
+  ASSERT_GT(optimizer_end, Time(0));
+  for (const TaskId task : tasks_of(run, Group::pp)) {
+    if (run.lowered.graph.label(task).microbatch >= 8) {
+      EXPECT_GE(run.timeline.begin[task.index()], optimizer_end) << run.lowered.graph.describe(task);
+    }
+  }
+}
+
+TEST(Run, sizes_past_the_range_are_refused) {
+  Scenario scenario = small_gpt(1);
+  scenario.model.hidden = 1'000'000'000;
+  scenario.model.ffn = 1'000'000'000;
+  EXPECT_THROW((void)run_it(scenario), InfeasibleError);
+}
+
 TEST(Run, one_gpu_computes_all_the_time) {
   const Finished run = run_it(small_gpt(4));
   EXPECT_EQ(run.report.ranks[0].time.compute, run.report.iteration_time);
@@ -117,6 +150,18 @@ TEST(Run, sequence_parallelism_trades_each_all_reduce_for_two_halves) {
   const Finished halves = run_it(scenario);
   expect_exact_attribution(halves);
   EXPECT_LT(halves.report.peak_memory, whole.report.peak_memory);
+  std::map<std::string, std::size_t> collectives;
+  for (const TaskId task : tasks_of(halves, Group::tp)) {
+    ++collectives[halves.lowered.graph.name(halves.lowered.graph.label(task).name)];
+  }
+  // Per micro-batch. Forward: a gather and a scatter per half layer, a scatter behind the embedding, a gather
+  // before the head. Backward: the same two per half layer and the gather of its input again; likewise for
+  // the head; a gather before the embedding.
+  const std::size_t halves_of_layers = 4 * 2;
+  EXPECT_EQ(collectives["all-gather"], 8 * (halves_of_layers + 1 + 2 * halves_of_layers + 1 + 1));
+  EXPECT_EQ(collectives["reduce-scatter"], 8 * (halves_of_layers + 1 + halves_of_layers + 1));
+  EXPECT_EQ(collectives["loss all-reduce"], 8U * 3);
+  EXPECT_EQ(collectives.count("all-reduce"), 0U);
 }
 
 TEST(Run, a_reduction_beside_the_weight_gradient_is_faster_and_slows_kernels) {
@@ -303,11 +348,10 @@ TEST(Run, bytes_on_links_come_from_the_workload) {
   scenario.parallelism.placement = {0, 8};
   scenario.profile->message = Bytes(1'000'000);
   const Finished run = run_it(scenario);
-  for (const LinkClass& links : run.report.links) {
-    if (links.kind == "nic") {  // out of one node and into the other, once each way
-      EXPECT_EQ(links.bytes, Bytes(2 * 2 * 4 * 1'000'000));
-    }
-  }
+  const auto nic = std::find_if(run.report.links.begin(), run.report.links.end(),
+                                [](const LinkClass& links) { return links.kind == "nic"; });
+  ASSERT_NE(nic, run.report.links.end());
+  EXPECT_EQ(nic->bytes, Bytes(2 * 2 * 4 * 1'000'000)) << "out of one node and into the other, once each way";
 }
 
 TEST(Run, the_critical_path_sums_to_the_iteration) {

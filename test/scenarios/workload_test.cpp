@@ -41,11 +41,15 @@ TEST(Workload, parameters_of_published_models_are_exact) {
 }
 
 TEST(Workload, the_parts_on_one_rank_sum_to_the_model) {
-  const Scenario scenario = llama(32, 4096, 32, 14336);
-  const Workload work = build_workload(scenario, a100());
-  EXPECT_EQ(
-      static_cast<double>(32 * work.layer_parameters() + work.embedding_parameters + work.head_parameters),
-      total_parameters(scenario));
+  Scenario scenario = llama(32, 4096, 32, 14336);
+  for (const std::int64_t tensor : {1, 2, 8}) {
+    scenario.parallelism.tensor = tensor;
+    const Workload work = build_workload(scenario, a100());
+    const std::int64_t held = 32 * work.layer_parameters() + work.embedding_parameters + work.head_parameters;
+    const std::int64_t norms = (2 * 32 + 1) * 4096;  // each rank holds all of them
+    const std::int64_t padding = 2 * (padded_vocabulary(scenario) - 128256) * 4096;
+    EXPECT_EQ(static_cast<double>(tensor * (held - norms) + norms - padding), total_parameters(scenario));
+  }
 }
 
 TEST(Workload, a_tied_head_costs_parameters_only_where_the_embedding_is_not) {
@@ -124,6 +128,18 @@ TEST(Workload, recomputation_adds_hardware_flops_only) {
   const double logits = 3 * 2.0 * 4096 * 51200 * 8 * 2048;
   EXPECT_DOUBLE_EQ(hardware_flops(scenario), exact + (exact - logits) / 3);
   EXPECT_EQ(iteration_flops(scenario, FlopsConvention::exact), exact);
+}
+
+TEST(Workload, partial_recomputation_counts_the_layers_of_each_stage) {
+  Scenario scenario = test::small_gpt(8);
+  scenario.parallelism.pipeline = 4;
+  scenario.training.recompute.kind = RecomputeKind::full;
+  const double none = iteration_flops(scenario, FlopsConvention::exact);
+  const double all = hardware_flops(scenario) - none;
+  scenario.training.recompute.layers = 2;
+  EXPECT_DOUBLE_EQ(hardware_flops(scenario), none + all);
+  scenario.parallelism.layout = {1, 1, 1, 5};
+  EXPECT_DOUBLE_EQ(hardware_flops(scenario), none + all * (1 + 1 + 1 + 2) / 8);
 }
 
 TEST(Workload, tensor_parallelism_divides_the_matrix_work) {
