@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -21,6 +22,7 @@ NodeSpec dgx_a100(std::string name, std::string accelerator) {
   return {
       .name = std::move(name),
       .accelerator = std::move(accelerator),
+      .generation = Generation::ampere,
       .nvlink = 235e9,
       .pcie = 25.6e9,
       .nic = 23.5e9,
@@ -33,7 +35,9 @@ NodeSpec dgx_a100(std::string name, std::string accelerator) {
 NodeSpec dgx_hopper(std::string name, std::string accelerator) {
   return {.name = std::move(name),
           .accelerator = std::move(accelerator),
+          .generation = Generation::hopper,
           .nvlink = 366e9,
+          .nvls = 305e9,
           .pcie = 51.2e9,
           .nic = 48.5e9,
           .unit = 32,
@@ -47,7 +51,9 @@ NodeSpec dgx_b200() {
   return {
       .name = "dgx-b200",
       .accelerator = "b200",
+      .generation = Generation::blackwell,
       .nvlink = 682e9,
+      .nvls = 541e9,
       .pcie = 51.2e9,
       .nic = 48.5e9,
       .unit = 32,
@@ -79,50 +85,49 @@ void check(const NodeSpec& node, int count, const FabricSpec& fabric) {
   MAKESPAN_CHECK(node.gpus > 0 && node.nics > 0 && node.gpus % node.nics == 0, "a node of the catalogue");
 }
 
-/// The GPUs of one node around its NVSwitch and, with a fabric, its NICs, joined to the leaves from
-/// `first_leaf` on.
-void add_node(Topology& topology, const NodeSpec& node, std::uint32_t number, std::size_t first_leaf,
-              bool fabric) {
-  const std::size_t nvswitch = topology.add_vertex({VertexKind::nvswitch, number, 0});
-  const std::size_t first_nic = topology.nics().size();
-  for (int rail = 0; fabric && rail < node.nics; ++rail) {
-    const auto local = static_cast<std::uint32_t>(rail);
-    const std::size_t leaf = first_leaf + local;
-    Nic nic{.vertex = topology.add_vertex({VertexKind::nic, number, local}), .rail = local};
-    nic.leaf = static_cast<std::uint32_t>(leaf);
-    nic.port = topology.connect(nic.vertex, topology.leaves()[leaf].vertex, LinkKind::nic,
-                                rate_from_bytes_per_second(node.nic), Time(0));
-    topology.add(nic);
-  }
-  for (int g = 0; g < node.gpus; ++g) {
-    const auto local = static_cast<std::uint32_t>(g);
-    Gpu gpu{.vertex = topology.add_vertex({VertexKind::gpu, number, local}), .node = number, .local = local};
-    gpu.nvlink = topology.connect(gpu.vertex, nvswitch, LinkKind::nvlink,
-                                  rate_from_bytes_per_second(node.nvlink), Time(0));
-    if (fabric) {
-      gpu.nic = static_cast<std::uint32_t>(first_nic) + static_cast<std::uint32_t>(g * node.nics / node.gpus);
-      gpu.pcie = topology.connect(gpu.vertex, topology.nics()[gpu.nic].vertex, LinkKind::pcie,
-                                  rate_from_bytes_per_second(node.pcie), Time(0));
+/// Adds the graph of a node as node `number`; its NICs only where `leaves` (the leaf of each) are given.
+void add_node(Topology& topology, const GraphSpec& node, std::uint32_t number,
+              std::span<const std::size_t> leaves) {
+  std::vector<std::size_t> vertices;
+  std::array<std::uint32_t, 6> locals{};
+  for (const GraphVertex& vertex : node.vertices) {
+    const bool is_present = vertex.kind != VertexKind::nic || !leaves.empty();
+    std::uint32_t& local = locals[static_cast<std::size_t>(vertex.kind)];
+    vertices.push_back(is_present ? topology.add_vertex({vertex.kind, number, local}) : ~std::size_t{0});
+    if (vertex.kind == VertexKind::gpu) {
+      topology.add(Gpu{.vertex = vertices.back(), .node = number, .local = local});
+    } else if (vertex.kind == VertexKind::nic && is_present) {
+      const Port port = topology.connect(vertices.back(), leaves[local], LinkKind::nic,
+                                         rate_from_bytes_per_second(vertex.bandwidth), Time(0));
+      topology.add(Nic{vertices.back(), number, local, {port}, {leaves[local]}});
     }
-    topology.add(gpu);
+    ++local;
+  }
+  for (const GraphLink& link : node.links) {
+    if (vertices[link.a] != ~std::size_t{0} && vertices[link.b] != ~std::size_t{0}) {
+      topology.connect(vertices[link.a], vertices[link.b], link.kind,
+                       rate_from_bytes_per_second(link.bandwidth), time_from_seconds(link.latency_s),
+                       link.cables);
+    }
   }
 }
 
 /// The leaves of a unit of `nodes` nodes; joined to `spine` when there is one.
-void add_leaves(Topology& topology, const NodeSpec& node, std::uint32_t unit, int nodes,
-                double oversubscription, std::optional<std::size_t> spine) {
+std::vector<std::size_t> add_leaves(Topology& topology, const NodeSpec& node, std::uint32_t unit, int nodes,
+                                    double oversubscription, std::optional<std::size_t> spine) {
   // 64-byte messages on InfiniBand take 2.8 us under one leaf and 3.7 us across the spine (Zhao et al.,
   // "Insights into DeepSeek-V3", ISCA 2025): half of the difference on the way up, half on the way down.
   constexpr Time kTrunkLatency{450'000};
+  std::vector<std::size_t> leaves;
   for (int rail = 0; rail < node.nics; ++rail) {
-    Leaf leaf{.vertex = topology.add_vertex({VertexKind::leaf, unit, static_cast<std::uint32_t>(rail)})};
+    leaves.push_back(
+        topology.add_vertex({VertexKind::fabric_switch, unit, static_cast<std::uint32_t>(rail), 1}));
     if (spine) {
-      leaf.uplink =
-          topology.connect(leaf.vertex, *spine, LinkKind::leaf_spine,
-                           rate_from_bytes_per_second(nodes * node.nic / oversubscription), kTrunkLatency);
+      topology.connect(leaves.back(), *spine, LinkKind::leaf_spine,
+                       rate_from_bytes_per_second(nodes * node.nic / oversubscription), kTrunkLatency);
     }
-    topology.add(leaf);
   }
+  return leaves;
 }
 
 }  // namespace
@@ -148,25 +153,53 @@ const NodeSpec& find_node(std::string_view name) {
   return *found;
 }
 
+GraphSpec node_graph(const NodeSpec& node) {
+  GraphSpec graph;
+  const auto add = [&graph](VertexKind kind, double bandwidth) {
+    graph.vertices.push_back({.name = {}, .kind = kind, .node = {}, .bandwidth = bandwidth});
+    return graph.vertices.size() - 1;
+  };
+  const std::size_t nvswitch = add(VertexKind::nvswitch, 0);
+  const std::size_t first_nic = graph.vertices.size();
+  for (int n = 0; n < node.nics; ++n) {
+    add(VertexKind::nic, node.nic);
+  }
+  for (int g = 0; g < node.gpus; ++g) {
+    const std::size_t gpu = add(VertexKind::gpu, 0);
+    const auto nic = first_nic + static_cast<std::size_t>(g * node.nics / node.gpus);
+    graph.links.push_back({.a = gpu, .b = nvswitch, .kind = LinkKind::nvlink, .bandwidth = node.nvlink});
+    graph.links.push_back({.a = gpu, .b = nic, .kind = LinkKind::pcie, .bandwidth = node.pcie});
+  }
+  return graph;
+}
+
 Topology build_cluster(const NodeSpec& node, int count, const FabricSpec& fabric) {
+  return build_cluster(node, node_graph(node), count, fabric);
+}
+
+Topology build_cluster(const NodeSpec& node, const GraphSpec& graph, int count, const FabricSpec& fabric) {
   check(node, count, fabric);
   Topology topology;
+  topology.set_routing(fabric.routing);
+  topology.set_rails(true);
   const bool joined = fabric.kind != "none";
   const int unit_nodes = fabric.unit > 0 ? fabric.unit : node.unit;
   std::optional<std::size_t> spine;
   if (joined && count > unit_nodes) {
-    spine = topology.add_vertex({VertexKind::spine, 0, 0});
+    spine = topology.add_vertex({VertexKind::fabric_switch, 0, 0, 2});
   }
   for (int first = 0, unit = 0; first < count; first += std::min(unit_nodes, count - first), ++unit) {
     const int size = std::min(unit_nodes, count - first);
-    const std::size_t first_leaf = topology.leaves().size();
+    std::vector<std::size_t> leaves;
     if (joined) {
-      add_leaves(topology, node, static_cast<std::uint32_t>(unit), size, fabric.oversubscription, spine);
+      leaves =
+          add_leaves(topology, node, static_cast<std::uint32_t>(unit), size, fabric.oversubscription, spine);
     }
     for (int n = first; n < first + size; ++n) {
-      add_node(topology, node, static_cast<std::uint32_t>(n), first_leaf, joined);
+      add_node(topology, graph, static_cast<std::uint32_t>(n), leaves);
     }
   }
+  topology.finish();
   return topology;
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/int128.h"
+#include "network/routing.h"
 
 namespace makespan {
 
