@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <numeric>
+#include <span>
 #include <tuple>
 
 #include "core/int128.h"
@@ -57,10 +59,17 @@ bool is_member(const Route& route, DeviceId device) {
 /// Walks from a task to what it waited for.
 class Walker {
  public:
-  Walker(const TaskGraph& graph, const Timeline& timeline) : graph_(graph), timeline_(timeline) {}
+  Walker(const TaskGraph& graph, const Timeline& timeline) : graph_(graph), timeline_(timeline) {
+    for (const Pool& pool : graph.pools) {
+      for (std::size_t i = 0; i < pool.tasks.size(); ++i) {
+        turns_.emplace(pool.tasks[i], std::span(pool.tasks).first(i));
+      }
+    }
+  }
 
   /// The latest-ending predecessor of `task` as `device` sees it, looking through markers; false when there
-  /// is none.
+  /// is none. The predecessors of a task of a pool are also those that freed its slot, and those of the task
+  /// before it where it only waited for its turn.
   bool step(TaskId task, DeviceId device, TaskId& before) {
     found_ = false;
     pending_.assign(1, task);
@@ -70,6 +79,9 @@ class Walker {
       const auto [first, last] = graph_.incoming(at);
       for (auto edge = first; edge != last; ++edge) {
         offer(TaskId(boost::source(*edge, graph_.adjacency)), device);
+      }
+      if (!turns_.empty()) {
+        offer_turns(at, device);
       }
     }
     before = best_;
@@ -101,6 +113,23 @@ class Walker {
   [[nodiscard]] TaskId best() const { return best_; }
 
  private:
+  void offer_turns(TaskId task, DeviceId device) {
+    const auto found = turns_.find(task);
+    if (found == turns_.end() || found->second.empty()) {
+      return;
+    }
+    const Time begin = timeline_.begin[task.index()];
+    for (const TaskId earlier : found->second) {
+      const bool is_marker = graph_.tasks[earlier.index()].kind == TaskKind::marker;
+      if (timeline_.end[earlier.index()] == begin && !is_marker) {  // a marker is reached by the next step
+        offer(earlier, device);
+      }
+    }
+    if (timeline_.begin[found->second.back().index()] == begin) {
+      pending_.push_back(found->second.back());
+    }
+  }
+
   /// Own communication in the order of groups, then own compute, then remote work.
   [[nodiscard]] int preference(TaskId task, DeviceId device) const {
     if (graph_.tasks[task.index()].kind == TaskKind::transfer) {
@@ -111,6 +140,7 @@ class Walker {
 
   const TaskGraph& graph_;
   const Timeline& timeline_;
+  std::map<TaskId, std::span<const TaskId>> turns_;  ///< of a task in a pool: the tasks before it
   std::vector<TaskId> pending_;
   bool found_ = false;
   TaskId best_;

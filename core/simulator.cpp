@@ -35,12 +35,13 @@ struct Node {
   std::uint32_t waiting;          ///< predecessors that have not ended
   std::uint32_t first_successor;  ///< position in the successors of all tasks; the next node's is the end
   std::uint32_t place;            ///< as in Task
-  std::uint32_t work : 30;        ///< as in Task
+  std::uint32_t work : 29;        ///< as in Task
+  std::uint32_t pooled : 1;       ///< starts at its turn in a pool
   TaskKind kind : 2;
 };
 
 static_assert(sizeof(Node) == 16);
-constexpr std::uint32_t kWorkMask = (1U << 30U) - 1;
+constexpr std::uint32_t kWorkMask = (1U << 29U) - 1;
 
 enum class Stage : std::uint8_t { compute, latency, flow };
 
@@ -64,6 +65,12 @@ struct Device {
   bool touched = false;
 };
 
+/// Where a pool stands.
+struct Turns {
+  std::size_t next = 0;  ///< position of the task whose turn it is
+  std::size_t free = 0;  ///< slots
+};
+
 class Simulation {
  public:
   Simulation(const TaskGraph& graph, const SimulationOptions& options);
@@ -71,6 +78,7 @@ class Simulation {
 
  private:
   void make_nodes();
+  void make_pools();
   void handle(const EventQueue::Item& event);
   void change_capacities();
   void start(std::uint32_t task);
@@ -80,6 +88,7 @@ class Simulation {
   void end(std::uint32_t slot);
   void finish(std::uint32_t task);
   void start_ready();
+  void take_turns(std::uint32_t pool);
   void settle_instant();
   void settle_flows();
   void settle_devices();
@@ -128,7 +137,11 @@ class Simulation {
   std::vector<Node> nodes_;  ///< by task, and one that ends the successors of the last
   boost::graph_traits<TaskGraph::Adjacency>::adjacency_iterator
       successors_;                    ///< of all tasks, in their order
-  std::vector<std::uint32_t> ready_;  ///< tasks that start in this instant
+  std::vector<std::uint32_t> ready_;  ///< tasks whose last predecessor has ended
+  std::vector<Turns> pools_;
+  std::vector<std::uint32_t> pool_of_;    ///< by task; empty without pools
+  std::vector<bool> arrived_;             ///< by task: only its turn is left to wait for; empty without pools
+  std::vector<std::uint32_t> due_pools_;  ///< with a new arrival or a new free slot
   std::vector<Running> running_;
   std::vector<std::uint32_t> free_slots_;
   std::vector<Device> devices_;
@@ -153,6 +166,7 @@ Simulation::Simulation(const TaskGraph& graph, const SimulationOptions& options)
   timeline_.begin.resize(graph.tasks.size());
   timeline_.end.resize(graph.tasks.size());
   make_nodes();
+  make_pools();
 }
 
 Timeline Simulation::run() && {
@@ -191,15 +205,30 @@ void Simulation::make_nodes() {
   for (std::uint32_t index = 0; index < graph_.tasks.size(); ++index) {
     const Task& task = graph_.tasks[index];
     const auto predecessors = static_cast<std::uint32_t>(boost::in_degree(index, graph_.adjacency));
-    nodes_.push_back(Node{predecessors, successors, task.place, task.work & kWorkMask, task.kind});
+    nodes_.push_back(Node{predecessors, successors, task.place, task.work & kWorkMask, 0, task.kind});
     successors += static_cast<std::uint32_t>(boost::out_degree(index, graph_.adjacency));
     if (predecessors == 0) {
       ready_.push_back(index);
     }
   }
-  nodes_.push_back(Node{0, successors, 0, 0, TaskKind::marker});
+  nodes_.push_back(Node{0, successors, 0, 0, 0, TaskKind::marker});
   if (!graph_.tasks.empty()) {
     successors_ = graph_.successors(TaskId(0)).first;
+  }
+}
+
+void Simulation::make_pools() {
+  if (graph_.pools.empty()) {
+    return;
+  }
+  pool_of_.resize(graph_.tasks.size());
+  arrived_.resize(graph_.tasks.size());
+  for (const Pool& pool : graph_.pools) {
+    for (const TaskId task : pool.tasks) {
+      nodes_[task.index()].pooled = 1;
+      pool_of_[task.index()] = static_cast<std::uint32_t>(pools_.size());
+    }
+    pools_.push_back({0, pool.slots});
   }
 }
 
@@ -303,6 +332,10 @@ void Simulation::end(std::uint32_t slot) {
 void Simulation::finish(std::uint32_t task) {
   timeline_.end[task] = now_;
   ++done_;
+  if (nodes_[task].pooled != 0) {
+    ++pools_[pool_of_[task]].free;
+    due_pools_.push_back(pool_of_[task]);
+  }
   for (std::uint32_t i = nodes_[task].first_successor; i < nodes_[task + 1].first_successor; ++i) {
     const std::uint32_t next = successors_[i];
     if (--nodes_[next].waiting == 0) {
@@ -311,15 +344,37 @@ void Simulation::finish(std::uint32_t task) {
   }
 }
 
-/// Starts what is ready, and what that makes ready by taking no time.
+/// Starts what is ready and has its turn, and what that makes ready by taking no time.
 void Simulation::start_ready() {
-  while (!ready_.empty()) {
+  while (!ready_.empty() || !due_pools_.empty()) {
+    if (ready_.empty()) {
+      const std::uint32_t pool = due_pools_.back();
+      due_pools_.pop_back();
+      take_turns(pool);
+      continue;
+    }
     if (options_.tie_seed != 0) {
       std::swap(ready_.back(), ready_[static_cast<std::size_t>(ties_.below(ready_.size()))]);
     }
     const std::uint32_t task = ready_.back();
     ready_.pop_back();
-    start(task);
+    if (nodes_[task].pooled != 0) {
+      arrived_[task] = true;
+      due_pools_.push_back(pool_of_[task]);
+    } else {
+      start(task);
+    }
+  }
+}
+
+/// What may start stays so until it starts: only the pool's own tasks take its slots, each at its turn. Hence
+/// the order in which pools and tasks are looked at does not matter.
+void Simulation::take_turns(std::uint32_t pool) {
+  const std::vector<TaskId>& tasks = graph_.pools[pool].tasks;
+  Turns& turns = pools_[pool];
+  while (turns.free > 0 && turns.next < tasks.size() && arrived_[tasks[turns.next].index()]) {
+    --turns.free;
+    start(static_cast<std::uint32_t>(tasks[turns.next++].index()));
   }
 }
 

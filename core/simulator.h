@@ -25,14 +25,16 @@ struct SimulationOptions {
 
 /// Runs the graph: the only phase with state that changes.
 ///
-/// A task starts the instant its last predecessor ends. Transfers share links max-min fairly (core/fluid.h);
-/// a compute task on a device where transfers reserve a share s of the SMs and h of the memory bandwidth
-/// advances at floor(1e6 * T / (launch + sm / (1 - s) + memory / (1 - h))) parts per million of its nominal
-/// speed, T its nominal duration. All arithmetic is on integers: the same graph gives the same timeline
-/// everywhere.
+/// A task starts the instant its last predecessor ends, one of a pool not before its turn and a free slot.
+/// Within an instant, ends free slots before starts take them, and a task that takes no time gives its slot
+/// on at once; who may start does not depend on the order in which any of that is done. Transfers share links
+/// max-min fairly (core/fluid.h); a compute task on a device where transfers reserve a share s of the SMs and
+/// h of the memory bandwidth advances at floor(1e6 * T / (launch + sm / (1 - s) + memory / (1 - h))) parts
+/// per million of its nominal speed, T its nominal duration. All arithmetic is on integers: the same graph
+/// gives the same timeline everywhere.
 ///
-/// Throws InfeasibleError for a cyclic graph (with the cycle in words), for a transfer that can never
-/// advance, and past the range of simulated time.
+/// Throws InfeasibleError for a cyclic graph, turns in pools included (with the cycle in words), for a
+/// transfer that can never advance, and past the range of simulated time.
 [[nodiscard]] Timeline simulate(const TaskGraph& graph, const SimulationOptions& options = {});
 
 /// The speed, in parts per million, of `work` on a device where `sm_ppm` and `memory_ppm` are reserved

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "core/error.h"
 
@@ -139,6 +140,15 @@ void TaskGraphBuilder::capacity_change(const CapacityChange& change) {
   graph_.capacity_changes.push_back(change);
 }
 
+void TaskGraphBuilder::pool(Pool pool) {
+  MAKESPAN_CHECK(pool.slots > 0, "a pool without slots");
+  for (const TaskId task : pool.tasks) {
+    MAKESPAN_CHECK(task.index() < graph_.tasks.size(), "an unknown task in a pool");
+    MAKESPAN_CHECK(pooled_.insert(task).second, "a task has two places in pools");
+  }
+  graph_.pools.push_back(std::move(pool));
+}
+
 TaskGraph TaskGraphBuilder::build() && {
   std::stable_sort(graph_.capacity_changes.begin(), graph_.capacity_changes.end(),
                    [](const CapacityChange& a, const CapacityChange& b) { return a.at < b.at; });
@@ -147,53 +157,106 @@ TaskGraph TaskGraphBuilder::build() && {
   return std::move(graph_);
 }
 
-std::vector<TaskId> find_cycle(const TaskGraph& graph) {
-  // Remove tasks that wait for nothing until none is left; every task that remains waits for another that
-  // remains.
-  const std::size_t count = graph.tasks.size();
+namespace {
+
+/// Who waits for whom: by edges, and in a pool for the task before.
+class Waits {
+ public:
+  explicit Waits(const TaskGraph& graph) : graph_(graph) {
+    if (graph.pools.empty()) {
+      return;
+    }
+    turn_before_.resize(graph.tasks.size());
+    turn_after_.resize(graph.tasks.size());
+    for (const Pool& pool : graph.pools) {
+      for (std::size_t i = 1; i < pool.tasks.size(); ++i) {
+        turn_before_[pool.tasks[i].index()] = static_cast<std::uint32_t>(pool.tasks[i - 1].index());
+        turn_after_[pool.tasks[i - 1].index()] = static_cast<std::uint32_t>(pool.tasks[i].index());
+      }
+    }
+  }
+
+  /// Calls `visit` for every task that `task` waits for.
+  template <class Visit>
+  void before(std::uint32_t task, const Visit& visit) const {
+    const auto [first, last] = graph_.incoming(TaskId(task));
+    std::for_each(first, last, [&](const auto& edge) { visit(boost::source(edge, graph_.adjacency)); });
+    if (!turn_before_.empty() && turn_before_[task]) {
+      visit(*turn_before_[task]);
+    }
+  }
+
+  /// Calls `visit` for every task that waits for `task`.
+  template <class Visit>
+  void after(std::uint32_t task, const Visit& visit) const {
+    const auto [first, last] = graph_.successors(TaskId(task));
+    std::for_each(first, last, visit);
+    if (!turn_after_.empty() && turn_after_[task]) {
+      visit(*turn_after_[task]);
+    }
+  }
+
+ private:
+  const TaskGraph& graph_;
+  std::vector<std::optional<std::uint32_t>> turn_before_;  ///< empty without pools
+  std::vector<std::optional<std::uint32_t>> turn_after_;   ///< likewise
+};
+
+/// Removes tasks that wait for nothing until none is left. Returns for how many of the others each task that
+/// remains waits.
+std::vector<std::uint32_t> waiting_for_each_other(const Waits& waits, std::size_t count) {
   std::vector<std::uint32_t> waiting(count);
   std::vector<std::uint32_t> ready;
   for (std::uint32_t task = 0; task < count; ++task) {
-    waiting[task] = static_cast<std::uint32_t>(boost::in_degree(task, graph.adjacency));
+    waits.before(task, [&](std::uint32_t) { ++waiting[task]; });
     if (waiting[task] == 0) {
       ready.push_back(task);
     }
   }
-  std::size_t removed = 0;
   while (!ready.empty()) {
     const std::uint32_t task = ready.back();
     ready.pop_back();
-    ++removed;
-    const auto [first, last] = graph.successors(TaskId(task));
-    for (auto next = first; next != last; ++next) {
-      if (--waiting[*next] == 0) {
-        ready.push_back(*next);
+    waits.after(task, [&](std::uint32_t next) {
+      if (--waiting[next] == 0) {
+        ready.push_back(next);
       }
-    }
+    });
   }
-  if (removed == count) {
+  return waiting;
+}
+
+bool has_edge(const TaskGraph& graph, TaskId before, TaskId after) {
+  const auto [first, last] = graph.successors(before);
+  return std::find(first, last, static_cast<std::uint32_t>(after.index())) != last;
+}
+
+}  // namespace
+
+std::vector<TaskId> find_cycle(const TaskGraph& graph) {
+  const Waits waits(graph);
+  const std::vector<std::uint32_t> waiting = waiting_for_each_other(waits, graph.tasks.size());
+  const auto stuck = std::find_if(waiting.begin(), waiting.end(), [](std::uint32_t n) { return n > 0; });
+  if (stuck == waiting.end()) {
     return {};
   }
-  const auto first_stuck =
-      std::find_if(waiting.begin(), waiting.end(), [](std::uint32_t n) { return n > 0; });
-  std::uint32_t task = static_cast<std::uint32_t>(first_stuck - waiting.begin());
+  // Every task that remains waits for another that remains: go back until one comes again.
+  auto task = static_cast<std::uint32_t>(stuck - waiting.begin());
   std::vector<std::uint32_t> path;
-  std::vector<bool> seen(count);
+  std::vector<bool> seen(waiting.size());
   while (!seen[task]) {
     seen[task] = true;
     path.push_back(task);
-    const auto [first, last] = graph.incoming(TaskId(task));
-    for (auto edge = first; edge != last; ++edge) {
-      const std::uint32_t before = boost::source(*edge, graph.adjacency);
-      if (waiting[before] > 0) {
-        task = before;
-        break;
+    std::optional<std::uint32_t> next;
+    waits.before(task, [&](std::uint32_t before) {
+      if (!next && waiting[before] > 0) {
+        next = before;
       }
-    }
+    });
+    task = *next;
   }
   const auto start = std::find(path.begin(), path.end(), task);
   std::vector<TaskId> cycle;
-  for (auto i = path.end(); i != start;) {  // the path runs against the edges
+  for (auto i = path.end(); i != start;) {  // the path runs against the waits
     cycle.emplace_back(*--i);
   }
   return cycle;
@@ -204,7 +267,9 @@ std::string explain_cycle(const TaskGraph& graph, std::span<const TaskId> cycle)
   std::string text;
   for (std::size_t i = 0; i < std::min(cycle.size(), kShown); ++i) {
     const TaskId before = i == 0 ? cycle.back() : cycle[i - 1];
-    text += "  " + graph.describe(cycle[i]) + "  waits for  " + graph.describe(before) + '\n';
+    const bool by_edge = has_edge(graph, before, cycle[i]);
+    text += "  " + graph.describe(cycle[i]) + (by_edge ? "  waits for  " : "  waits for its turn after  ") +
+            graph.describe(before) + '\n';
   }
   if (cycle.size() > kShown) {
     text += "  ... and " + std::to_string(cycle.size() - kShown) + " more\n";

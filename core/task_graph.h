@@ -3,6 +3,7 @@
 #include <boost/graph/compressed_sparse_row_graph.hpp>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,8 +33,8 @@ inline constexpr std::size_t kGroups = 6;  ///< without `none`
 [[nodiscard]] std::string_view to_string(Phase phase);
 [[nodiscard]] std::string_view to_string(Group group);
 
-/// What a task is called. -1 where a number does not apply. Labels hold no rank: they are the same for ranks that
-/// do the same.
+/// What a task is called. -1 where a number does not apply. Labels hold no rank: they are the same for ranks
+/// that do the same.
 struct Label {
   NameId name;  ///< the operation, such as "attention" or "all-reduce"
   Phase phase = Phase::none;
@@ -46,8 +47,8 @@ struct Label {
   auto operator<=>(const Label&) const = default;
 };
 
-/// The three parts of a compute task's time when nothing else runs: launching, bound by the SMs, bound by memory.
-/// Its nominal duration is their sum.
+/// The three parts of a compute task's time when nothing else runs: launching, bound by the SMs, bound by
+/// memory. Its nominal duration is their sum.
 struct ComputeWork {
   Time launch;
   Time sm;
@@ -77,8 +78,8 @@ struct Use {
 };
 
 /// The shape that transfers of one kind share: the links they load and the devices they occupy.
-/// While a transfer runs, latency included, it takes `sm_ppm` of the SMs and `memory_ppm` of the memory bandwidth of
-/// each member, in parts per million.
+/// While a transfer runs, latency included, it takes `sm_ppm` of the SMs and `memory_ppm` of the memory
+/// bandwidth of each member, in parts per million.
 struct Route {
   std::vector<Use> uses;          ///< each resource at most once, by ascending resource
   std::vector<DeviceId> members;  ///< the devices that take part, each once
@@ -100,6 +101,13 @@ struct CapacityChange {
   Time at;
   ResourceId resource;
   Rate capacity;
+};
+
+/// Tasks that take turns: they start in the order of the list, and at most `slots` of them are under way at a
+/// time. What the first that has not started waits for, those after it wait for too.
+struct Pool {
+  std::vector<TaskId> tasks;
+  std::size_t slots = 1;
 };
 
 enum class TaskKind : std::uint8_t { marker, compute, transfer };
@@ -127,12 +135,13 @@ struct MemoryDelta {
   Bytes bytes;
 };
 
-/// What must happen, in what order, on what. Built once by lowering, then read-only: the narrow waist between what
-/// describes training and what advances time. A task starts when its last predecessor ends; a stream is a chain of
-/// edges.
+/// What must happen, in what order, on what. Built once by lowering, then read-only: the narrow waist between
+/// what describes training and what advances time. A task starts when its last predecessor ends; a stream is
+/// a chain of edges. Only a task of a pool may start later than that: at its turn, when a slot is free.
 class TaskGraph {
  public:
-  /// Compressed sparse rows in both directions: successors drive the simulation, predecessors the attribution.
+  /// Compressed sparse rows in both directions: successors drive the simulation, predecessors the
+  /// attribution.
   using Adjacency = boost::compressed_sparse_row_graph<boost::bidirectionalS,  // who waits, and for whom
                                                        boost::no_property,     // vertex data lives in `tasks`
                                                        boost::no_property,     // edges carry nothing
@@ -149,6 +158,7 @@ class TaskGraph {
   std::vector<Resource> resources;
   std::vector<CapacityChange> capacity_changes;  ///< by ascending time
   std::vector<MemoryDelta> memory;
+  std::vector<Pool> pools;  ///< a task is in one at most
   std::size_t devices = 0;
   Adjacency adjacency;
 
@@ -166,7 +176,9 @@ class TaskGraph {
   [[nodiscard]] const Route& route(TaskId task) const { return routes[tasks[task.index()].place]; }
 
   /// Requires a transfer.
-  [[nodiscard]] const TransferWork& transfer(TaskId task) const { return transfers[tasks[task.index()].work]; }
+  [[nodiscard]] const TransferWork& transfer(TaskId task) const {
+    return transfers[tasks[task.index()].work];
+  }
 
   /// The tasks that wait for `task`, as a range of vertex indices.
   [[nodiscard]] auto successors(TaskId task) const {
@@ -198,6 +210,8 @@ class TaskGraphBuilder {
   /// `after` starts no earlier than `before` ends. Naming an edge twice is allowed.
   void edge(TaskId before, TaskId after);
   void memory(const MemoryDelta& delta);
+  /// Requires a slot at least, and tasks that are in no other pool.
+  void pool(Pool pool);
   void capacity_change(const CapacityChange& change);
 
   [[nodiscard]] std::size_t task_count() const { return graph_.tasks.size(); }
@@ -217,12 +231,14 @@ class TaskGraphBuilder {
   std::map<ComputeWork, std::uint32_t> computes_;
   std::map<TransferWork, std::uint32_t> transfers_;
   std::map<Route, RouteId> routes_;
+  std::set<TaskId> pooled_;
 };
 
-/// A cycle, if there is one: each task waits for the one before it, the first for the last. O(tasks + edges).
+/// A cycle, if there is one: each task waits for the one before it, the first for the last. To be next in a
+/// pool counts as waiting for the task before. O(tasks + edges).
 [[nodiscard]] std::vector<TaskId> find_cycle(const TaskGraph& graph);
 
-/// The cycle in words, one "A waits for B" a line.
+/// The cycle in words, one "A waits for B" (or "A waits for its turn after B") a line.
 [[nodiscard]] std::string explain_cycle(const TaskGraph& graph, std::span<const TaskId> cycle);
 
 }  // namespace makespan

@@ -77,6 +77,21 @@ TEST_F(Attribution, a_message_between_others_is_a_bubble) {
   EXPECT_EQ(bubble(ranks[1], Bubble::warm_up), kBlock + alone());
 }
 
+TEST_F(Attribution, a_message_that_waits_for_a_slot_waits_for_the_message_that_holds_it) {
+  const TaskId own = transfer({DeviceId(1)}, Group::dp);
+  const TaskId remote = transfer({DeviceId(0)}, Group::pp);
+  const TaskId last = transfer({DeviceId(1)}, Group::pp);
+  chain({last, compute(1, kBlock)});
+  builder_.pool({.tasks = {remote, own, last}, .slots = 1});
+  const std::vector<RankTime> ranks = attribute_all();
+  EXPECT_EQ(exposed(ranks[1], Group::pp), alone());
+  EXPECT_EQ(exposed(ranks[1], Group::dp), alone());
+  EXPECT_EQ(bubble(ranks[1], Bubble::warm_up), alone()) << "the message between others";
+  const CriticalPath path = critical_path(graph_, timeline_, window_);
+  EXPECT_EQ(path.transfer[static_cast<std::size_t>(Group::pp)], 2 * alone());
+  EXPECT_EQ(path.transfer[static_cast<std::size_t>(Group::dp)], alone());
+}
+
 TEST_F(Attribution, a_chain_of_own_messages_is_exposed_to_each_group_even_behind_markers) {
   const TaskId first = transfer({DeviceId(1)}, Group::dp);
   const TaskId second = transfer({DeviceId(1)}, Group::tp);

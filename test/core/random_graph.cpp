@@ -70,6 +70,24 @@ struct Generator {
     last_on_device[device] = id;
     return id;
   }
+
+  /// Up to three pools, each of tasks in their order; now and then two change places, which may never end
+  /// well.
+  void add_pools(TaskGraphBuilder& builder) {
+    std::vector<Pool> pools(1 + random.below(3));
+    for (std::size_t task = 0; task < builder.task_count(); ++task) {
+      if (one_in(2)) {
+        pools[random.below(pools.size())].tasks.emplace_back(task);
+      }
+    }
+    for (Pool& pool : pools) {
+      pool.slots = 1 + random.below(one_in(2) ? 3 : 12);
+      if (pool.tasks.size() > 1 && one_in(20)) {
+        std::swap(pool.tasks[random.below(pool.tasks.size())], pool.tasks[random.below(pool.tasks.size())]);
+      }
+      builder.pool(std::move(pool));
+    }
+  }
 };
 
 }  // namespace
@@ -107,6 +125,9 @@ TaskGraph random_graph(Random& random) {
     if (generator.one_in(800)) {
       builder.edge(id, TaskId(random.below(builder.task_count())));  // often backwards: a cycle
     }
+  }
+  if (generator.one_in(2)) {
+    generator.add_pools(builder);
   }
   return std::move(builder).build();
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "core/attribution.h"
 #include "core/error.h"
 #include "core/int128.h"
 #include "core/random.h"
@@ -134,7 +135,26 @@ TEST(SimulatorOnRandomGraphs, RatesIntegrateToTheAmountUpToTheLastPicosecond) {
   EXPECT_GT(flows, 1'000U);
 }
 
-TEST(SimulatorOnRandomGraphs, EveryTaskStartsWhenItsLastPredecessorEnds) {
+/// When a slot was free for the task at `position` of the pool and all before it had started: with s slots
+/// and p tasks before it, when p + 1 - s of them had ended.
+Time turn(const Pool& pool, std::size_t position, const Timeline& timeline) {
+  if (position == 0) {
+    return Time(0);
+  }
+  const Time before = timeline.begin[pool.tasks[position - 1].index()];
+  if (position < pool.slots) {
+    return before;
+  }
+  std::vector<Time> ends;
+  for (std::size_t i = 0; i < position; ++i) {
+    ends.push_back(timeline.end[pool.tasks[i].index()]);
+  }
+  std::sort(ends.begin(), ends.end());
+  return std::max(before, ends[position - pool.slots]);
+}
+
+TEST(SimulatorOnRandomGraphs, EveryTaskStartsWhenItsLastPredecessorEndsAndItIsItsTurn) {
+  std::size_t waited = 0;
   for (std::uint64_t seed = 0; seed < 1'000; ++seed) {
     Random random(seed);
     const TaskGraph graph = test::random_graph(random);
@@ -142,15 +162,37 @@ TEST(SimulatorOnRandomGraphs, EveryTaskStartsWhenItsLastPredecessorEnds) {
     if (!outcome.failure.empty()) {
       continue;
     }
+    std::vector<Time> turns(graph.tasks.size());
+    for (const Pool& pool : graph.pools) {
+      for (std::size_t i = 0; i < pool.tasks.size(); ++i) {
+        turns[pool.tasks[i].index()] = turn(pool, i, outcome.timeline);
+      }
+    }
     for (std::size_t task = 0; task < graph.tasks.size(); ++task) {
       Time ready(0);
       const auto [first, last] = graph.incoming(TaskId(task));
       for (auto edge = first; edge != last; ++edge) {
         ready = std::max(ready, outcome.timeline.end[boost::source(*edge, graph.adjacency)]);
       }
-      ASSERT_EQ(outcome.timeline.begin[task], ready) << "seed " << seed << ", task " << task;
+      waited += turns[task] > ready ? 1 : 0;
+      ASSERT_EQ(outcome.timeline.begin[task], std::max(ready, turns[task]))
+          << "seed " << seed << ", task " << task;
       ASSERT_LE(outcome.timeline.begin[task], outcome.timeline.end[task]);
     }
+  }
+  EXPECT_GT(waited, 1'000U);
+}
+
+TEST(SimulatorOnRandomGraphs, TheCriticalPathHasNoHoles) {
+  for (std::uint64_t seed = 0; seed < 1'000; ++seed) {
+    Random random(seed);
+    const TaskGraph graph = test::random_graph(random);
+    const Outcome outcome = run(graph);
+    if (!outcome.failure.empty()) {
+      continue;
+    }
+    const Window window{Time(0), outcome.timeline.makespan};
+    ASSERT_EQ(critical_path(graph, outcome.timeline, window).idle, Time(0)) << "seed " << seed;
   }
 }
 

@@ -218,6 +218,74 @@ TEST(Simulator, ACycleIsADeadlockInWords) {
                      HasSubstr("rank 0: send  waits for  rank 1: receive")));
 }
 
+TEST(Pool, TasksStartInOrderWhileSlotsAreFree) {
+  Graph graph;
+  const std::vector<TaskId> tasks = {graph.compute(0, 30), graph.compute(1, 10), graph.compute(2, 5),
+                                     graph.compute(3, 100)};
+  graph.builder.pool({tasks, 2});
+  const Timeline timeline = std::move(graph).run();
+  EXPECT_THAT(timeline.begin, ElementsAre(Time(0), Time(0), Time(10), Time(10 + 5)));
+}
+
+TEST(Pool, TheTaskWhoseTurnItIsHoldsUpThoseAfterIt) {
+  Graph graph;
+  const TaskId before = graph.compute(0, 50);
+  const TaskId first = graph.compute(1, 10);
+  const TaskId second = graph.compute(2, 10);
+  graph.chain({before, first});
+  graph.builder.pool({{first, second}, 2});
+  EXPECT_THAT(std::move(graph).run().begin, ElementsAre(Time(0), Time(50), Time(50)));
+}
+
+TEST(Pool, AnEndFreesItsSlotBeforeTheInstantStartsAnything) {
+  Graph graph;
+  const TaskId first = graph.compute(0, 10);
+  const TaskId gate = graph.compute(1, 10);
+  const TaskId second = graph.compute(2, 10);
+  graph.chain({gate, second});
+  graph.builder.pool({{first, second}, 1});
+  EXPECT_THAT(std::move(graph).run().begin, ElementsAre(Time(0), Time(0), Time(10)));
+}
+
+TEST(Pool, WorkOfNoLengthGivesItsSlotOnWithinTheInstant) {
+  Graph graph;
+  Pool pool{{}, 1};
+  for (int i = 0; i < 100'000; ++i) {
+    pool.tasks.push_back(i % 2 == 0 ? graph.marker() : graph.compute(0, 0));
+  }
+  pool.tasks.push_back(graph.compute(0, 7));
+  graph.builder.pool(pool);
+  const Timeline timeline = std::move(graph).run();
+  EXPECT_EQ(timeline.begin.back(), Time(0));
+  EXPECT_EQ(timeline.makespan, Time(7));
+}
+
+TEST(Pool, ASlotIsHeldThroughLatency) {
+  Graph graph;
+  const ResourceId link = graph.link();
+  const TaskId first = graph.transfer(over({{link}}), 10, 40);
+  const TaskId second = graph.transfer(over({{link}}), 10, 40);
+  graph.builder.pool({{first, second}, 1});
+  EXPECT_EQ(std::move(graph).run().makespan, Time(2 * (40 + 10 * kByteTime)));
+}
+
+TEST(Pool, ATurnThatNeverComesIsADeadlockInWords) {
+  Graph graph;
+  const auto named = [&](std::size_t device, const char* name) {
+    return graph.builder.compute(DeviceId(device), {Time(1), Time(0), Time(0)}, {graph.builder.name(name)});
+  };
+  const TaskId first = named(0, "first");
+  const TaskId second = named(1, "second");
+  const TaskId third = named(2, "third");
+  graph.chain({third, first});
+  graph.builder.pool({{first, second, third}, 3});
+  EXPECT_THAT(
+      failure(std::move(graph)),
+      testing::AllOf(HasSubstr("deadlock: 3 of 3"), HasSubstr("rank 0: first  waits for  rank 2: third"),
+                     HasSubstr("rank 2: third  waits for its turn after  rank 1: second"),
+                     HasSubstr("rank 1: second  waits for its turn after  rank 0: first")));
+}
+
 TEST(Simulator, PassingTheEndOfTimeIsInfeasible) {
   Graph graph;
   const std::int64_t half = std::numeric_limits<std::int64_t>::max() / 2 + 1;

@@ -57,6 +57,7 @@ struct Reference {
   }
 
   bool is_ready(std::size_t task) const;
+  bool has_turn(std::size_t task) const;
   void end(std::size_t task);
   void next_state(std::size_t task);
   void start_everything_ready();
@@ -77,6 +78,23 @@ bool Reference::is_ready(std::size_t task) const {
   return std::all_of(first, last, [&](const auto& edge) {
     return progress[boost::source(edge, graph.adjacency)].state == State::ended;
   });
+}
+
+/// Every task before it in its pool has started, and fewer than `slots` of them have not ended.
+bool Reference::has_turn(std::size_t task) const {
+  for (const Pool& pool : graph.pools) {
+    const auto place = std::find(pool.tasks.begin(), pool.tasks.end(), TaskId(task));
+    if (place == pool.tasks.end()) {
+      continue;
+    }
+    const auto waits = [&](TaskId t) { return progress[t.index()].state == State::waiting; };
+    const auto is_under_way = [&](TaskId t) {
+      return !waits(t) && progress[t.index()].state != State::ended;
+    };
+    return std::none_of(pool.tasks.begin(), place, waits) &&
+           std::count_if(pool.tasks.begin(), place, is_under_way) < static_cast<std::ptrdiff_t>(pool.slots);
+  }
+  return true;
 }
 
 void Reference::end(std::size_t task) {
@@ -109,7 +127,7 @@ void Reference::start_everything_ready() {
   for (bool found = true; found;) {
     found = false;
     for (std::size_t task = 0; task < progress.size(); ++task) {
-      if (is_ready(task)) {
+      if (is_ready(task) && has_turn(task)) {
         timeline.begin[task] = now;
         next_state(task);
         found = true;
