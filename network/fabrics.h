@@ -68,15 +68,15 @@ struct FabricSpec {
   int tiers = 0;                       ///< 2 or 3; 0: 2 where the radix allows it [rail-fat-tree, fat-tree]
   int pod =
       0;  ///< leaves below one set of spines in a fabric of 3 tiers; 0: radix / 2 [rail-fat-tree, fat-tree]
-  int groups = 0;               ///< [dragonfly, dragonfly-plus]; 0: as many as the nodes need
-  int group_nodes = 0;          ///< nodes of a group [dragonfly, dragonfly-plus]
-  int group_switches = 0;       ///< switches of a group that have nodes [dragonfly, dragonfly-plus]
-  int group_spines = 0;         ///< the other switches of a group [dragonfly-plus]
-  int global_links = 0;         ///< between every two groups [dragonfly, dragonfly-plus]
-  double link = 0;              ///< bandwidth of one cable between switches; 0: that of a NIC
-  std::vector<int> dimensions;  ///< chips along each axis [torus]
-  bool wrap = true;             ///< [torus] whether the axes are rings
-  RoutingSpec routing;
+  int groups = 0;                    ///< [dragonfly, dragonfly-plus]; 0: as many as the nodes need
+  int group_nodes = 0;               ///< nodes of a group [dragonfly, dragonfly-plus]
+  int group_switches = 0;            ///< switches of a group that have nodes [dragonfly, dragonfly-plus]
+  int group_spines = 0;              ///< the other switches of a group [dragonfly-plus]
+  int global_links = 0;              ///< between every two groups [dragonfly, dragonfly-plus]
+  double link = 0;                   ///< bandwidth of one cable between switches; 0: that of a NIC
+  std::vector<int> dimensions = {};  ///< chips along each axis [torus]
+  bool wrap = true;                  ///< [torus] whether the axes are rings
+  RoutingSpec routing = {};
 };
 
 /// `count` nodes on a fabric.

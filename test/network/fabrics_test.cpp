@@ -40,9 +40,19 @@ TEST(Cluster, ASingleNodeWithoutAFabricIsAnNvswitchIsland) {
   EXPECT_EQ(num_vertices(topology.graph()), 8U + 1);
 }
 
+std::vector<std::size_t> switches(const Topology& topology, std::uint8_t tier) {
+  std::vector<std::size_t> found;
+  for (std::size_t v = 0; v < num_vertices(topology.graph()); ++v) {
+    if (topology.vertex(v).kind == VertexKind::fabric_switch && topology.vertex(v).tier == tier) {
+      found.push_back(v);
+    }
+  }
+  return found;
+}
+
 TEST(Cluster, NodesOfOneUnitNeedNoSpine) {
   const Topology topology = build_cluster(find_node("dgx-h100"), 32);
-  EXPECT_EQ(topology.leaves().size(), 8U);
+  EXPECT_EQ(switches(topology, 1).size(), 8U);
   EXPECT_EQ(links_by_kind(topology),
             (std::map<LinkKind, std::size_t>{
                 {LinkKind::nvlink, 2 * 256}, {LinkKind::pcie, 2 * 256}, {LinkKind::nic, 2 * 256}}));
@@ -52,7 +62,7 @@ TEST(Cluster, LargeClustersHaveOneLeafPerRailAndUnitAndOneTrunkPerLeafAndDirecti
   const NodeSpec& node = find_node("dgx-h100");
   const Topology topology = build_cluster(node, 2048);
   EXPECT_EQ(topology.gpu_count(), 16384U);
-  EXPECT_EQ(topology.leaves().size(), 2048U / 32 * 8);
+  EXPECT_EQ(switches(topology, 1).size(), 2048U / 32 * 8);
   EXPECT_EQ(links_by_kind(topology), (std::map<LinkKind, std::size_t>{{LinkKind::nvlink, 2 * 16384},
                                                                       {LinkKind::pcie, 2 * 16384},
                                                                       {LinkKind::nic, 2 * 16384},
@@ -61,8 +71,11 @@ TEST(Cluster, LargeClustersHaveOneLeafPerRailAndUnitAndOneTrunkPerLeafAndDirecti
     const std::size_t index = static_cast<std::size_t>(&gpu - topology.gpus().data());
     ASSERT_EQ(gpu.node, index / 8);
     ASSERT_EQ(gpu.local, index % 8);
-    ASSERT_EQ(topology.nics()[gpu.nic].rail, gpu.local);
-    ASSERT_EQ(topology.nics()[gpu.nic].leaf, gpu.node / 32 * 8 + gpu.local);
+    const Nic& nic = topology.nics()[gpu.nic];
+    ASSERT_EQ(nic.local, gpu.local);
+    ASSERT_EQ(nic.switches.size(), 1U);
+    ASSERT_EQ(topology.vertex(nic.switches[0]).group, gpu.node / 32);
+    ASSERT_EQ(topology.vertex(nic.switches[0]).local, gpu.local);
   }
 }
 
@@ -70,13 +83,18 @@ TEST(Cluster, TrunksCarryTheNicsOfTheirUnitOverTheOversubscription) {
   const NodeSpec& node = find_node("dgx-a100-80gb");
   const Topology topology =
       build_cluster(node, 50, {.oversubscription = 4.0});  // units of 20, 20 and 10 nodes
-  ASSERT_EQ(topology.leaves().size(), 3U * 8);
-  for (std::size_t leaf = 0; leaf < topology.leaves().size(); ++leaf) {
-    const int size = leaf / 8 == 2 ? 10 : 20;
-    const Rate expected = rate_from_bytes_per_second(size * node.nic / 4.0);
-    EXPECT_EQ(topology.link(topology.leaves()[leaf].uplink.out).capacity, expected);
-    EXPECT_EQ(topology.link(topology.leaves()[leaf].uplink.in).capacity, expected);
+  ASSERT_EQ(switches(topology, 1).size(), 3U * 8);
+  std::size_t trunks = 0;
+  for (const Link& link : topology.links()) {
+    if (link.kind == LinkKind::leaf_spine) {
+      ++trunks;
+      const Vertex& from = topology.vertex(link.from);
+      const Vertex& leaf = from.tier == 1 ? from : topology.vertex(link.to);
+      const int size = leaf.group == 2 ? 10 : 20;
+      EXPECT_EQ(link.capacity, rate_from_bytes_per_second(size * node.nic / 4.0));
+    }
   }
+  EXPECT_EQ(trunks, 2U * 3 * 8);
 }
 
 TEST(Cluster, FewerNicsThanGpusAreSharedByNeighbours) {

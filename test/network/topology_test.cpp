@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "network/fabrics.h"
+#include "network/routing.h"
 
 namespace makespan {
 namespace {
@@ -23,8 +24,7 @@ std::vector<int> distances(const Topology& topology, std::size_t from) {
 int switches(const Topology& topology, const std::vector<ResourceId>& links) {
   int count = 0;
   for (const ResourceId link : links) {
-    const VertexKind kind = topology.graph()[topology.link(link).to].kind;
-    count += kind == VertexKind::leaf || kind == VertexKind::spine ? 1 : 0;
+    count += topology.vertex(topology.link(link).to).kind == VertexKind::fabric_switch ? 1 : 0;
   }
   return count;
 }
@@ -64,9 +64,10 @@ TEST_P(Routes, OfAllPairsArePathsWithTheHopsOfARailOptimisedFatTree) {
       expect_path(topology, from, to, links);
       const Gpu& a = topology.gpus()[from];
       const Gpu& b = topology.gpus()[to];
-      const bool same_rail = topology.nics()[a.nic].rail == topology.nics()[b.nic].rail;
-      const bool same_unit = topology.nics()[a.nic].leaf / static_cast<std::uint32_t>(shape.nics) ==
-                             topology.nics()[b.nic].leaf / static_cast<std::uint32_t>(shape.nics);
+      const Nic& out = topology.nics()[a.nic];
+      const Nic& in = topology.nics()[b.nic];
+      const bool same_rail = out.local == in.local;
+      const bool same_unit = topology.vertex(out.switches[0]).group == topology.vertex(in.switches[0]).group;
       const int expected_switches = a.node == b.node ? 0 : same_unit ? 1 : 3;
       EXPECT_EQ(switches(topology, links), expected_switches);
       // A relay through the NVSwitch keeps to the rails; between units, the spine could also change rail.
@@ -91,10 +92,10 @@ TEST(Route, BetweenNodesWithoutAFabricIsRefused) {
   for (std::uint32_t node = 0; node < 2; ++node) {
     const std::size_t gpu = topology.add_vertex({VertexKind::gpu, node, 0});
     const std::size_t nvswitch = topology.add_vertex({VertexKind::nvswitch, node, 0});
-    Gpu entry{.vertex = gpu, .node = node};
-    entry.nvlink = topology.connect(gpu, nvswitch, LinkKind::nvlink, Rate(1000), Time(0));
-    topology.add(entry);
+    topology.connect(gpu, nvswitch, LinkKind::nvlink, Rate(1000), Time(0));
+    topology.add(Gpu{.vertex = gpu, .node = node});
   }
+  topology.finish();
   EXPECT_THROW((void)route(topology, 0, 1), InfeasibleError);
 }
 
@@ -107,9 +108,10 @@ TEST(Topology, NamesVerticesAndLinks) {
     names.push_back(link_name(topology, link));
     kinds.push_back(to_string(topology.link(link).kind));
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"n0.gpu2->n0.nvswitch", "n0.nvswitch->n0.gpu1",
-                                             "n0.gpu1->n0.nic1", "n0.nic1->u0.leaf1", "u0.leaf1->spine",
-                                             "spine->u1.leaf1", "u1.leaf1->n2.nic1", "n2.nic1->n2.gpu1"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"n0.gpu2->n0.nvswitch", "n0.nvswitch->n0.gpu1", "n0.gpu1->n0.nic1",
+                                      "n0.nic1->u0.leaf1", "u0.leaf1->p0.spine0", "p0.spine0->u1.leaf1",
+                                      "u1.leaf1->n2.nic1", "n2.nic1->n2.gpu1"}));
   EXPECT_EQ(kinds, (std::vector<std::string_view>{"nvlink", "nvlink", "pcie", "nic", "leaf-spine",
                                                   "leaf-spine", "nic", "pcie"}));
 }
