@@ -80,10 +80,7 @@ void Topology::find_nvlink_ports() {
       const ResourceId out(graph_[*edge].link);
       const Link& link = links_[out.index()];
       if (link.kind == LinkKind::nvlink && graph_[link.to].kind == VertexKind::nvswitch) {
-        // connect() numbers the two directions of a connection one after the other, in either order of its
-        // ends.
-        const ResourceId before(out.index() - out.index() % 2);
-        gpu.nvlink = {out, out == before ? ResourceId(out.index() + 1) : before};
+        gpu.nvlink = {out, reverse(out)};
         gpu.on_nvswitch = true;
       }
     }

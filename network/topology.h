@@ -130,6 +130,9 @@ class Topology {
 
   [[nodiscard]] const Link& link(ResourceId link) const { return links_[link.index()]; }
 
+  /// The other direction of the same connection.
+  [[nodiscard]] ResourceId reverse(ResourceId link) const { return ResourceId(link.index() ^ 1U); }
+
   [[nodiscard]] const std::vector<Gpu>& gpus() const { return gpus_; }
 
   /// Node by node; empty where no fabric joins the nodes.

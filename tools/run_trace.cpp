@@ -71,19 +71,32 @@ TraceRank trace_rank(const Run& run, int number) {
   return rank;
 }
 
+/// The ports of the ranks' NICs, and the trunks of the leaves behind them: not the many single cables of a
+/// fabric whose switches are told apart.
 std::vector<ResourceId> shown_links(const Run& run, const std::vector<int>& ranks) {
+  constexpr std::size_t kMostTrunks = 4;  // both directions
   const Topology& topology = run.prepared.topology;
   std::set<ResourceId> links;
   for (const int rank : ranks) {
-    if (topology.nics().empty()) {
-      break;
-    }
     const Gpu& gpu = topology.gpus()[run.report.ranks[static_cast<std::size_t>(rank)].gpu];
+    if (gpu.nic == kNoIndex) {
+      continue;
+    }
     const Nic& nic = topology.nics()[gpu.nic];
-    links.insert({nic.port.out, nic.port.in});
-    const Leaf& leaf = topology.leaves()[nic.leaf];
-    if (topology.link(leaf.uplink.out).kind == LinkKind::leaf_spine) {
-      links.insert({leaf.uplink.out, leaf.uplink.in});
+    for (const Port& port : nic.ports) {
+      links.insert({port.out, port.in});
+    }
+    for (const std::size_t leaf : nic.switches) {
+      std::set<ResourceId> trunks;
+      for (auto [edge, end] = boost::out_edges(leaf, topology.graph()); edge != end; ++edge) {
+        const ResourceId out(topology.graph()[*edge].link);
+        if (topology.link(out).kind == LinkKind::leaf_spine) {
+          trunks.insert({out, topology.reverse(out)});
+        }
+      }
+      if (trunks.size() <= kMostTrunks) {
+        links.insert(trunks.begin(), trunks.end());
+      }
     }
   }
   return {links.begin(), links.end()};
