@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <cmath>
+#include <fmt/format.h>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -64,10 +67,10 @@ struct Place {
     return result;
   }
 
-  /// An index below `count`.
-  [[nodiscard]] std::size_t index(std::size_t count) const {
-    if (!value.is_number_unsigned() || value.get<std::size_t>() >= count) {
-      throw error("must be a whole number from 0 to " + std::to_string(count) + ", the last excluded");
+  /// A whole number from 0 to the last before `end`.
+  [[nodiscard]] std::size_t index(std::size_t end) const {
+    if (!value.is_number_unsigned() || value.get<std::size_t>() >= end) {
+      throw error("must be a whole number from 0 to " + std::to_string(end) + ", the last excluded");
     }
     return value.get<std::size_t>();
   }
@@ -75,75 +78,169 @@ struct Place {
 
 constexpr double kLongest = 9e6;     // seconds: about the range of simulated time
 constexpr double kMostBytes = 9e15;  // whole numbers up to here are exact in a double
-constexpr double kSlowest = 1e-3;    // bytes per second: the unit of rates
+constexpr double kSlowest = 1e-3;    // bytes per second
 constexpr double kFastest = 9.2e15;
+constexpr double kRateStep = 1e-3;                   // the unit of Rate, in bytes per second
+constexpr std::uint32_t kMostCrossings = 1'000'000;  // of one link by one flow
+constexpr std::size_t kMostInFlight = 1'000'000'000;
+
+struct Flow {
+  std::vector<Use> uses;
+  std::int64_t bytes = 0;
+  Time latency;
+  Time start;
+  std::vector<std::size_t> after;
+};
+
+struct System {
+  std::vector<double> bandwidths;  ///< of the links, in bytes per second
+  std::vector<Flow> flows;
+  std::size_t window = 0;  ///< flows in flight at most; 0 is no limit
+};
 
 Time duration(const Place& flow, const char* key) {
   return flow.has(key) ? time_from_seconds(flow.at(key).number(0, kLongest)) : Time(0);
 }
 
-TransferWork work_of(const Place& flow, bool crosses_links) {
+std::int64_t bytes_of(const Place& flow) {
   const Place bytes = flow.at("bytes");
   const double amount = bytes.number(0, kMostBytes);
   if (amount != std::floor(amount)) {
     throw bytes.error("must be a whole number of bytes");
   }
-  return {Bytes(crosses_links ? static_cast<std::int64_t>(amount) : 0), duration(flow, "latency_s")};
+  return static_cast<std::int64_t>(amount);
 }
 
 /// The links of a flow; one that is named twice is crossed twice.
-Route route_of(const Place& flow, std::size_t links) {
-  std::vector<std::uint32_t> crossings(links, 0);
+std::vector<Use> uses_of(const Place& flow, std::size_t links) {
+  std::map<std::size_t, std::uint32_t> crossings;
   for (const Place& link : flow.at("links").elements()) {
     ++crossings[link.index(links)];
   }
-  Route route;
-  for (std::size_t i = 0; i < links; ++i) {
-    if (crossings[i] > 0) {
-      route.uses.push_back({ResourceId(i), crossings[i] * Use::kUnitWeight});
+  std::vector<Use> uses;
+  for (const auto& [link, count] : crossings) {
+    if (count > kMostCrossings) {
+      throw flow.at("links").error("names link " + std::to_string(link) + " more than " +
+                                   std::to_string(kMostCrossings) + " times");
+    }
+    uses.push_back({ResourceId(link), count * Use::kUnitWeight});
+  }
+  return uses;
+}
+
+System read_system(const Place& text) {
+  System system;
+  for (const Place& link : text.object().at("link_bandwidth_Bps").elements()) {
+    system.bandwidths.push_back(link.number(kSlowest, kFastest));
+  }
+  const std::vector<Place> flows = text.at("flows").elements();
+  for (const Place& flow : flows) {
+    Flow& read = system.flows.emplace_back();
+    read.uses = uses_of(flow.object(), system.bandwidths.size());
+    read.bytes = bytes_of(flow);
+    read.latency = duration(flow, "latency_s");
+    read.start = duration(flow, "start_s");
+    if (flow.has("after")) {
+      for (const Place& before : flow.at("after").elements()) {
+        read.after.push_back(before.index(flows.size()));
+      }
     }
   }
-  return route;
+  if (text.has("window")) {
+    system.window = text.at("window").index(kMostInFlight);
+  }
+  return system;
+}
+
+/// The least that a flow can get of a link: what there is when all flows of the case are in flight.
+struct Share {
+  std::size_t link = 0;
+  double crossings = 0;
+  double rate = kFastest;
+};
+
+Share least_share(const System& system) {
+  std::vector<double> crossings(system.bandwidths.size());
+  for (const Flow& flow : system.flows) {
+    for (const Use& use : flow.uses) {
+      crossings[use.resource.index()] += static_cast<double>(use.weight / Use::kUnitWeight);
+    }
+  }
+  Share least;
+  for (std::size_t link = 0; link < crossings.size(); ++link) {
+    const double rate = system.bandwidths[link] / crossings[link];
+    if (rate < least.rate) {
+      least = {link, crossings[link], rate};
+    }
+  }
+  return least;
+}
+
+/// Rates and bytes are counted in a unit of data that is 1 byte or a tenth, a hundredth, ... of it, so that
+/// the least share that a flow can get of a link is many steps of Rate. Returns how many units a byte has;
+/// throws InputError when the range of numbers is too small for that.
+std::int64_t units_per_byte(const System& system, const Place& text) {
+  constexpr double kSought = 1e-9;  // relative error of a rate that is rounded to a step
+  constexpr double kWorst = 1e-6;
+  double most = 1;
+  for (const double bandwidth : system.bandwidths) {
+    most = std::max(most, bandwidth);
+  }
+  for (const Flow& flow : system.flows) {
+    most = std::max(most, static_cast<double>(flow.bytes) * kRateStep);  // a Rate has three digits more
+  }
+  const Share share = least_share(system);
+  std::int64_t units = 1;
+  double step = kRateStep;
+  while (step > kSought * share.rate && static_cast<double>(units * 10) * most <= kFastest) {
+    units *= 10;
+    step /= 10;
+  }
+  if (step > kWorst * share.rate) {
+    throw text.at("link_bandwidth_Bps")
+        .elements()[share.link]
+        .error(fmt::format("is too low for {:g} crossings beside the largest bandwidth and amount of this "
+                           "case: a share of it "
+                           "could be off by more than {:g}",
+                           share.crossings, kWorst));
+  }
+  return units;
 }
 
 /// Adds each flow as a transfer. One that starts late waits for a transfer over no link whose latency is its
-/// start.
-std::vector<TaskId> add_flows_of(const Place& list, std::size_t links, TaskGraphBuilder& builder) {
-  const std::vector<Place> flows = list.elements();
+/// start; a window is a pool of all flows.
+std::vector<TaskId> add_flows_of(const System& system, std::int64_t units, TaskGraphBuilder& builder) {
   std::vector<TaskId> tasks;
-  for (std::size_t i = 0; i < flows.size(); ++i) {
-    const Place& flow = flows[i].object();
+  for (std::size_t i = 0; i < system.flows.size(); ++i) {
+    const Flow& flow = system.flows[i];
     const Label label{builder.name("flow " + std::to_string(i)), Phase::none, Group::other, -1, -1, -1, -1};
-    Route route = route_of(flow, links);
-    const TransferWork work = work_of(flow, !route.uses.empty());
-    const Time start = duration(flow, "start_s");
-    tasks.push_back(builder.transfer(builder.route(std::move(route)), work, label));
-    if (start > Time(0)) {
-      builder.edge(builder.transfer(builder.route({}), {Bytes(0), start}, label), tasks.back());
+    const Bytes amount(flow.uses.empty() ? 0 : flow.bytes * units);
+    tasks.push_back(builder.transfer(builder.route({flow.uses, {}, 0, 0}), {amount, flow.latency}, label));
+    if (flow.start > Time(0)) {
+      builder.edge(builder.transfer(builder.route({}), {Bytes(0), flow.start}, label), tasks.back());
     }
   }
-  for (std::size_t i = 0; i < flows.size(); ++i) {
-    if (flows[i].has("after")) {
-      for (const Place& before : flows[i].at("after").elements()) {
-        builder.edge(tasks[before.index(flows.size())], tasks[i]);
-      }
+  for (std::size_t i = 0; i < system.flows.size(); ++i) {
+    for (const std::size_t before : system.flows[i].after) {
+      builder.edge(tasks[before], tasks[i]);
     }
+  }
+  if (system.window > 0) {
+    builder.pool({tasks, system.window});
   }
   return tasks;
 }
 
 /// The instants at which the flows of one case end.
-std::vector<Time> ends_of(const Place& system, const SimulationOptions& options) {
-  if (system.object().has("window")) {
-    throw system.at("window").error("is not supported by this version");
-  }
+std::vector<Time> ends_of(const Place& text, const SimulationOptions& options) {
+  const System system = read_system(text);
+  const std::int64_t units = units_per_byte(system, text);
   TaskGraphBuilder builder(0);
-  const std::vector<Place> links = system.at("link_bandwidth_Bps").elements();
-  for (std::size_t i = 0; i < links.size(); ++i) {
-    builder.resource("link " + std::to_string(i), "link",
-                     rate_from_bytes_per_second(links[i].number(kSlowest, kFastest)));
+  for (std::size_t link = 0; link < system.bandwidths.size(); ++link) {
+    builder.resource("link " + std::to_string(link), "link",
+                     rate_from_bytes_per_second(system.bandwidths[link] * static_cast<double>(units)));
   }
-  const std::vector<TaskId> tasks = add_flows_of(system.at("flows"), links.size(), builder);
+  const std::vector<TaskId> tasks = add_flows_of(system, units, builder);
   const Timeline timeline = simulate(std::move(builder).build(), options);
   std::vector<Time> ends;
   for (const TaskId task : tasks) {
@@ -175,7 +272,7 @@ void add_flows(CLI::App& app, Context& context) {
       ->add_option(
           "CASES", command.options->file,
           "JSON file: cases, each with link_bandwidth_Bps and flows (links, bytes, start_s, latency_s, "
-          "after); - reads standard input")
+          "after), optionally a window; - reads standard input")
       ->required();
 }
 
