@@ -139,7 +139,22 @@ std::string Topology::vertex_name(std::size_t vertex) const {
 
 std::string link_name(const Topology& topology, ResourceId link) {
   const Link& l = topology.link(link);
-  return topology.vertex_name(l.from) + "->" + topology.vertex_name(l.to);
+  const Topology::Graph& graph = topology.graph();
+  int number = 1;
+  const auto count = [&](auto edges) {
+    for (auto [edge, end] = edges; edge != end; ++edge) {
+      const ResourceId other(graph[*edge].link);
+      const Link& o = topology.link(other);
+      number += other < link && o.from == l.from && o.to == l.to ? 1 : 0;
+    }
+  };
+  if (boost::out_degree(l.from, graph) < boost::in_degree(l.to, graph)) {
+    count(boost::out_edges(l.from, graph));
+  } else {
+    count(boost::in_edges(l.to, graph));
+  }
+  return topology.vertex_name(l.from) + "->" + topology.vertex_name(l.to) +
+         (number > 1 ? "#" + std::to_string(number) : "");
 }
 
 }  // namespace makespan

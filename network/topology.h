@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/units.h"
@@ -76,9 +77,10 @@ struct Nic {
 enum class RoutingMode : std::uint8_t {
   ideal,     ///< spread evenly over all shortest paths, as packet spraying approaches it
   hashed,    ///< ECMP: each of `subflows` sub-flows takes one of the shortest paths by a hash
-  fixed,     ///< deterministic: the uplink is that of the sender's port, as rail-aligned static tables do it
+  fixed,     ///< deterministic: at each switch the number of the port in gives the port out, so that what
+             ///< comes in by different ports of one leaf and goes to one other leaf never meets
   adaptive,  ///< ideal over links that carry 95 % of their rate
-  ordered,   ///< the first of the shortest paths; in a torus, dimension by dimension
+  ordered,   ///< the first of the shortest paths
 };
 
 struct RoutingSpec {
@@ -118,6 +120,12 @@ class Topology {
   /// the GPU next to the receiver's rail (NCCL's PXN).
   void set_rails(bool rails) { rails_ = rails; }
 
+  /// GPUs as the chips of a torus, numbered along the first axis first; `wrap`: the axes are rings.
+  void set_torus(std::vector<int> dimensions, bool wrap) {
+    dimensions_ = std::move(dimensions);
+    wrap_ = wrap;
+  }
+
   void set_capacity(ResourceId link, Rate capacity) { links_[link.index()].capacity = capacity; }
 
   void add_latency(ResourceId link, Time latency) { links_[link.index()].latency += latency; }
@@ -149,6 +157,11 @@ class Topology {
 
   [[nodiscard]] bool rails() const { return rails_; }
 
+  /// Chips along each axis of a torus; none where it is no torus.
+  [[nodiscard]] const std::vector<int>& dimensions() const { return dimensions_; }
+
+  [[nodiscard]] bool wraps() const { return wrap_; }
+
   /// "n3.gpu2", "n3.nvswitch", "n3.pcie0", "n3.cpu1", "n3.nic2", "u0.leaf2" (scalable unit 0, leaf 2),
   /// "p0.spine1", "p0.core3", or the name it was given.
   [[nodiscard]] std::string vertex_name(std::size_t vertex) const;
@@ -165,9 +178,11 @@ class Topology {
   std::map<std::size_t, std::string> names_;
   RoutingSpec routing_;
   bool rails_ = false;
+  std::vector<int> dimensions_;
+  bool wrap_ = false;
 };
 
-/// "n3.gpu2->n3.nvswitch".
+/// "n3.gpu2->n3.nvswitch"; of several cables between the same two, the second is "u0.leaf1->p0.spine0#2".
 [[nodiscard]] std::string link_name(const Topology& topology, ResourceId link);
 
 }  // namespace makespan
