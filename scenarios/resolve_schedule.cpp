@@ -1,0 +1,161 @@
+#include <numeric>
+
+#include "scenarios/resolver.h"
+#include "schedules/catalogue.h"
+
+namespace makespan {
+
+void Resolver::schedule() {
+  ScheduleSpec& schedule = s_.schedule;
+  const ScheduleKind& kind = schedule_kind(schedule.kind);
+  if (!kind.has_chunks && schedule.chunks > 1) {
+    complain("schedule.chunks", schedule.kind + " has one chunk per rank, not " + text(schedule.chunks),
+             "remove 'chunks', or use kind: interleaved");
+  }
+  if (kind.has_chunks && schedule.chunks < 2) {
+    complain("schedule.chunks", schedule.kind + " needs at least 2 chunks per rank",
+             "set 'chunks', or use kind: 1f1b");
+  }
+  if (kind.has_chunks && s_.parallelism.pipeline < 2) {
+    complain("schedule.kind", schedule.kind + " needs at least 2 pipeline ranks, and pipeline is 1",
+             "use kind: 1f1b, or set 'parallelism.pipeline'");
+  }
+  if (!kind.has_chunks) {
+    no_effect("schedule.group", "only interleaved has micro-batch groups");
+  }
+  if (!kind.has_lifo && schedule.lifo) {
+    no_effect("schedule.lifo", "only gpipe can reverse its backward passes");
+  }
+  const bool fused = schedule.kind == "1f1b" || schedule.kind == "interleaved";
+  const Communication usual = fused ? Communication::fused : Communication::independent;
+  if (s_.parallelism.pipeline == 1 && schedule.communication.value_or(usual) != usual) {
+    no_effect("schedule.communication", "pipeline is 1, and no messages are sent");
+  }
+  schedule.communication = schedule.communication.value_or(usual);
+}
+
+/// The rules of schedules/catalogue.h, told at the place of the key.
+void Resolver::group() {
+  ScheduleSpec& schedule = s_.schedule;
+  if (!schedule_kind(schedule.kind).has_chunks) {
+    return;
+  }
+  const std::int64_t microbatches = s_.microbatches();
+  const std::int64_t pipeline = s_.parallelism.pipeline;
+  const std::int64_t usual = microbatches / std::max<std::int64_t>(1, microbatches / pipeline);
+  schedule.group = schedule.group == 0 ? usual : schedule.group;
+  const std::int64_t rest = microbatches % schedule.group;
+  const std::string key = given("schedule.group") ? "schedule.group" : "training.global_batch";
+  const std::string each = text(microbatches) + " micro-batches per pipeline";
+  if (schedule.group < std::min(pipeline, microbatches) || schedule.group > microbatches) {
+    complain(
+        key,
+        "a group of " + text(schedule.group) + " does not suit " + each + " and " + text(pipeline) + " ranks",
+        "accepted: " + text(std::min(pipeline, microbatches)) + " to " + text(microbatches));
+  } else if (rest != 0 && rest < pipeline) {
+    complain(
+        key,
+        "groups of " + text(schedule.group) + " leave a last group of " + text(rest) + " of the " + each +
+            ", less than the " + text(pipeline) + " ranks",
+        "make the micro-batches a multiple of 'parallelism.pipeline', or choose another 'schedule.group'");
+  }
+}
+
+void Resolver::layers() {
+  const std::vector<std::int64_t>& layout = s_.parallelism.layout;
+  std::int64_t most = s_.model.layers / stages();
+  const std::string shape =
+      text(s_.parallelism.pipeline) + " pipeline ranks x " + text(s_.schedule.chunks) + " chunks";
+  if (layout.empty() && s_.model.layers % stages() != 0) {
+    complain("model.layers", text(s_.model.layers) + " layers do not divide evenly into " + shape,
+             "change 'parallelism.pipeline' or 'schedule.chunks', or give the layers of each stage in "
+             "'parallelism.layout'");
+  } else if (!layout.empty()) {
+    const std::int64_t sum = std::accumulate(layout.begin(), layout.end(), std::int64_t{0});
+    if (static_cast<std::int64_t>(layout.size()) != stages()) {
+      complain("parallelism.layout",
+               "lists " + std::to_string(layout.size()) + " stages, and there are " + text(stages()),
+               shape + ", first stage first");
+    } else if (sum != s_.model.layers) {
+      complain("parallelism.layout",
+               "adds up to " + text(sum) + " layers, and the model has " + text(s_.model.layers),
+               "one number for each stage, first stage first");
+    } else if (const auto empty = std::find(layout.begin() + 1, layout.end(), 0);
+               layout.size() > 2 && empty < layout.end() - 1) {
+      complain("parallelism.layout",
+               "stage " + text(empty - layout.begin()) + " has 0 layers and would compute nothing",
+               "only the first stage (with the embedding) and the last one (with the output layer) may have "
+               "none");
+    }
+    most = *std::max_element(layout.begin(), layout.end());
+  }
+  const Recompute& recompute = s_.training.recompute;
+  if (recompute.kind == RecomputeKind::none) {
+    no_effect("training.recompute.layers", "nothing is recomputed");
+  } else if (recompute.layers == 0) {
+    no_effect("training.recompute.kind", "'layers' is 0, so nothing is recomputed");
+  } else if (recompute.layers > most) {
+    complain("training.recompute.layers",
+             text(recompute.layers) + " is more than the " + text(most) + " layers of a stage",
+             "leave it out to recompute all");
+  }
+}
+
+/// Every pass takes time: one that takes none has no place in a schedule.
+void Resolver::positive_times(const std::string& name, const std::vector<Time>& times) {
+  if (std::find(times.begin(), times.end(), Time(0)) != times.end()) {
+    complain("workload.profile." + name, "must be longer than 0", "give the measured time of each stage");
+  }
+}
+
+void Resolver::profile_times(const std::string& name, const std::vector<Time>& times) {
+  const auto size = static_cast<std::int64_t>(times.size());
+  if (size > 1 && size != stages()) {
+    complain("workload.profile." + name, "lists " + text(size) + " times for " + text(stages()) + " stages",
+             "give one time, or one for each of pipeline x chunks stages");
+  }
+}
+
+void Resolver::profile() {
+  const Profile& profile = *s_.profile;
+  const std::string root = "workload.profile";
+  const bool whole = !profile.backward.empty();
+  const bool input = !profile.backward_input.empty();
+  const bool weight = !profile.backward_weight.empty();
+  if (whole && (input || weight)) {
+    complain(root + ".backward", "cannot be given together with its halves",
+             "keep 'backward', or 'backward_input' and 'backward_weight'");
+  } else if (!whole && !(input && weight)) {
+    complain(root, "gives no backward pass",
+             "give 'backward', or both 'backward_input' and 'backward_weight'");
+  }
+  if (given(root + ".message") && given(root + ".communication")) {
+    complain(root + ".communication", "cannot be given together with 'message'",
+             "a message takes what the network needs; a fixed time replaces it");
+  }
+  profile_times("forward", profile.forward);
+  profile_times("backward", profile.backward);
+  profile_times("backward_input", profile.backward_input);
+  profile_times("backward_weight", profile.backward_weight);
+  positive_times("forward", profile.forward);
+  positive_times("backward", profile.backward);
+  if (input && weight) {
+    positive_sums();
+  }
+}
+
+/// One half of a backward pass may be nothing, not both.
+void Resolver::positive_sums() {
+  const std::vector<Time>& input = s_.profile->backward_input;
+  const std::vector<Time>& weight = s_.profile->backward_weight;
+  for (std::size_t i = 0; i < std::max(input.size(), weight.size()); ++i) {
+    if (input[std::min(i, input.size() - 1)] + weight[std::min(i, weight.size() - 1)] == Time(0)) {
+      complain("workload.profile.backward_input",
+               "and 'backward_weight' are both 0 for stage " + std::to_string(i),
+               "give the measured time of at least one half");
+      return;
+    }
+  }
+}
+
+}  // namespace makespan

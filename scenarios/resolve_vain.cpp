@@ -1,0 +1,79 @@
+#include "scenarios/resolver.h"
+
+namespace makespan {
+
+/// Only values that differ from the default: a resolved scenario gives every key.
+void Resolver::vain_keys() {
+  const Parallelism& parallelism = s_.parallelism;
+  if (s_.cluster.nodes <= unit_ && s_.cluster.fabric.oversubscription > 1) {
+    no_effect("cluster.fabric.oversubscription",
+              "up to " + text(unit_) +
+                  " nodes of this kind share their leaf switches, and no transfer leaves these");
+  }
+  if (parallelism.data == 1 || s_.profile) {
+    const std::string why = s_.profile ? "a profile has no gradients" : "there is one replica";
+    if (!parallelism.data_parallel.overlap) {
+      no_effect("parallelism.data_parallel.overlap", why);
+    }
+    if (parallelism.data_parallel.bucket != default_bucket(parallelism.data)) {
+      no_effect("parallelism.data_parallel.bucket", why);
+    }
+  }
+  const DataParallel& reduction = parallelism.data_parallel;
+  if (parallelism.data > 1 && !s_.profile && !reduction.overlap &&
+      reduction.bucket != default_bucket(parallelism.data)) {
+    no_effect("parallelism.data_parallel.bucket", "without overlap all gradients are reduced together");
+  }
+  if (s_.simulation.seed != SimulationSpec{}.seed) {
+    no_effect("simulation.seed", "nothing is random in this version");
+  }
+  if (s_.profile) {
+    vain_with_profile();
+  } else {
+    vain_software();
+  }
+}
+
+void Resolver::vain_software() {
+  const Software& software = s_.software;
+  const Parallelism& parallelism = s_.parallelism;
+  const std::string why = parallelism.tensor == 1 ? "tensor is 1" : "sequence parallelism does it anyway";
+  const bool without_choice = parallelism.tensor == 1 || parallelism.sequence_parallel;
+  if (without_choice && software.tensor_overlap != usual_.tensor_overlap) {
+    no_effect("software.tensor_overlap", why);
+  }
+  if (software.scatter_gather != usual_.scatter_gather) {
+    if (without_choice) {
+      no_effect("software.scatter_gather", why);
+    } else if (parallelism.pipeline == 1) {
+      no_effect("software.scatter_gather", "pipeline is 1, and no messages are sent");
+    }
+  }
+  if (s_.training.recompute.kind == RecomputeKind::selective && software.attention == Attention::flash) {
+    no_effect("training.recompute.kind", "flash attention keeps nothing that is recomputed");
+  }
+}
+
+void Resolver::vain_with_profile() {
+  const std::string why = "the profile gives the times";
+  const Software& software = s_.software;
+  const auto vain = [&](bool differs, const std::string& key) {
+    if (differs) {
+      no_effect(key, why);
+    }
+  };
+  vain(software.preset != Software{}.preset, "software.preset");
+  vain(software.attention != usual_.attention, "software.attention");
+  vain(software.wgrad_fusion != usual_.wgrad_fusion, "software.wgrad_fusion");
+  vain(software.tensor_overlap != usual_.tensor_overlap, "software.tensor_overlap");
+  vain(software.launch != usual_.launch, "software.launch");
+  vain(software.scatter_gather != usual_.scatter_gather, "software.scatter_gather");
+  vain(software.fused_kernels != usual_.fused_kernels, "software.fused_kernels");
+  vain(software.fp32_gradients != usual_.fp32_gradients, "software.fp32_gradients");
+  vain(s_.training.recompute.kind != RecomputeKind::none, "training.recompute.kind");
+  vain(s_.parallelism.sequence_parallel, "parallelism.sequence_parallel");
+  vain(!s_.parallelism.layout.empty(), "parallelism.layout");
+  no_effect("reference.tflops_per_gpu", "a profile has no FLOPs to count");
+}
+
+}  // namespace makespan

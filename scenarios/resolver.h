@@ -1,0 +1,73 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "scenarios/problems.h"
+#include "scenarios/scenario.h"
+
+namespace makespan {
+
+/// The state of resolve().
+class Resolver {
+ public:
+  Resolver(Scenario& scenario, std::vector<std::string>& warnings) : s_(scenario), warnings_(warnings) {}
+
+  void run();
+
+ private:
+  [[nodiscard]] static std::string text(std::int64_t value) { return std::to_string(value); }
+
+  /// Parameters, as Megatron-LM.
+  [[nodiscard]] static std::int64_t default_bucket(std::int64_t data) {
+    return std::max<std::int64_t>(40'000'000, 1'000'000 * data);
+  }
+
+  [[nodiscard]] bool given(const std::string& key) const { return s_.locations.contains(key); }
+
+  void complain(const std::string& key, const std::string& what, const std::string& hint = {}) {
+    problems_.add(scenario_location(s_, key), key, what, hint);
+  }
+
+  /// Warns that `key` was given in vain.
+  void no_effect(const std::string& key, const std::string& why) {
+    if (given(key)) {
+      warnings_.emplace_back(InputError(scenario_location(s_, key), key, "has no effect: " + why).what());
+    }
+  }
+
+  [[nodiscard]] bool accepts_tensor(std::int64_t tensor) const;
+  [[nodiscard]] std::string tensor_hint() const;
+  void model();
+  void tensor_parallel();
+  void software();
+  void cluster();
+  void data();
+  void order();
+  void placement();
+  void schedule();
+  void group();
+  void layers();
+  void profile();
+  void profile_times(const std::string& name, const std::vector<Time>& times);
+  void positive_times(const std::string& name, const std::vector<Time>& times);
+  void positive_sums();
+  void batch();
+  void vain_keys();
+  void vain_software();
+  void vain_with_profile();
+  void size();
+
+  [[nodiscard]] std::int64_t stages() const { return s_.parallelism.pipeline * s_.schedule.chunks; }
+
+  Scenario& s_;
+  std::vector<std::string>& warnings_;
+  Problems problems_;
+  std::int64_t gpus_ = 0;
+  std::int64_t unit_ = 0;  ///< nodes on one leaf
+  Software usual_;         ///< what the preset says
+};
+
+}  // namespace makespan
