@@ -1,7 +1,9 @@
 #include "scenarios/reader.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <set>
@@ -413,6 +415,42 @@ std::string stem(const std::string& source) {
   return dot == std::string::npos || dot == 0 ? name : name.substr(0, dot);
 }
 
+Locations cluster_locations(const Locations& all) {
+  Locations locations;
+  std::copy_if(all.begin(), all.end(), std::inserter(locations, locations.end()), [](const auto& entry) {
+    return entry.first.empty() || entry.first == "cluster" || entry.first.rfind("cluster.", 0) == 0;
+  });
+  return locations;
+}
+
+/// The file that `path_or_name` means: itself, or the first of the library's `kinds` that has the name.
+/// `what` is what it is to be.
+std::string find_file(const std::string& path_or_name, std::span<const LibraryKind> kinds,
+                      const std::string& what) {
+  if (path_or_name.find('/') != std::string::npos || path_or_name == "-") {
+    return path_or_name;
+  }
+  for (const LibraryKind kind : kinds) {
+    if (const auto file = find_in_library(kind, path_or_name)) {
+      return *file;
+    }
+  }
+  if (std::error_code error; !std::filesystem::exists(path_or_name, error)) {
+    const std::vector<std::string> names = library_names(kinds.front());
+    throw InputError(SourceLocation{}, shown(path_or_name),
+                     "is neither a YAML file nor a " + what + " of the library",
+                     suggestion(path_or_name, views(names)));
+  }
+  return path_or_name;
+}
+
+bool holds_scenario(std::string_view text, const std::string& source) {
+  YamlDocument document;
+  Problems problems;
+  const std::uint32_t root = read_yaml(document, text, source, problems);
+  return document.nodes[root].kind == YamlKind::mapping && document.find(root, "cluster").has_value();
+}
+
 }  // namespace
 
 Scenario parse_scenario(std::string_view text, const std::string& source,
@@ -433,23 +471,41 @@ Scenario parse_scenario(std::string_view text, const std::string& source,
     scenario.name = stem(source);
   }
   scenario.locations[""] = {source, 0, 0};
+  scenario.cluster.locations = cluster_locations(scenario.locations);
   return scenario;
 }
 
 Scenario read_scenario(const std::string& path_or_name, std::span<const std::string> overrides) {
-  const bool is_path = path_or_name.find('/') != std::string::npos || path_or_name == "-";
-  std::string path = path_or_name;
-  if (!is_path) {
-    if (const auto file = find_in_library(LibraryKind::scenarios, path_or_name)) {
-      path = *file;
-    } else if (std::error_code error; !std::filesystem::exists(path_or_name, error)) {
-      const std::vector<std::string> names = library_names(LibraryKind::scenarios);
-      throw InputError(SourceLocation{}, shown(path_or_name),
-                       "is neither a YAML file nor a scenario of the library",
-                       suggestion(path_or_name, views(names)));
-    }
-  }
+  const std::string path = find_file(path_or_name, std::array{LibraryKind::scenarios}, "scenario");
   return parse_scenario(read_text(path), source_name(path), overrides);
+}
+
+Cluster parse_cluster(std::string_view text, const std::string& source,
+                      std::span<const std::string> overrides) {
+  if (holds_scenario(text, source)) {
+    return parse_scenario(text, source, overrides).cluster;
+  }
+  Scenario scenario;
+  Profile profile;
+  Problems problems;
+  Field keys = scenario_keys(scenario, profile);
+  std::erase_if(keys.fields, [](const Field& field) { return field.name != "cluster"; });
+  const ScenarioTree tree = build_cluster_tree(text, source, overrides, keys, problems);
+  Reader(tree, scenario, keys, problems).read_section(keys, tree.root, {source, 1, 1}, "");
+  problems.throw_if_any();
+  scenario.cluster.locations = cluster_locations(scenario.locations);
+  scenario.cluster.locations[""] = {source, 0, 0};
+  return scenario.cluster;
+}
+
+Cluster read_cluster(const std::string& path_or_name, std::span<const std::string> overrides) {
+  const std::string path =
+      find_file(path_or_name, std::array{LibraryKind::clusters, LibraryKind::scenarios}, "cluster");
+  Cluster cluster = parse_cluster(read_text(path), source_name(path), overrides);
+  if (cluster.name.empty()) {
+    cluster.name = stem(path);
+  }
+  return cluster;
 }
 
 }  // namespace makespan

@@ -136,7 +136,7 @@ void Resolver::data() {
                  " GPUs, more than the " + gpus,
              "at most " + text(gpus_ / model_parallel) + "; or leave 'data' out");
   } else if (s_.ranks() < gpus_) {
-    warnings_.push_back(scenario_location(s_, "cluster.nodes").text() +
+    warnings_.push_back(find_location(s_.locations, "cluster.nodes").text() +
                         ": cluster.nodes: " + text(gpus_ - s_.ranks()) + " of the " + gpus + " are idle");
   }
   if (parallelism.data_parallel.bucket == 0) {

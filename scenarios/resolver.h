@@ -28,13 +28,13 @@ class Resolver {
   [[nodiscard]] bool given(const std::string& key) const { return s_.locations.contains(key); }
 
   void complain(const std::string& key, const std::string& what, const std::string& hint = {}) {
-    problems_.add(scenario_location(s_, key), key, what, hint);
+    problems_.add(find_location(s_.locations, key), key, what, hint);
   }
 
   /// Warns that `key` was given in vain.
   void no_effect(const std::string& key, const std::string& why) {
     if (given(key)) {
-      warnings_.emplace_back(InputError(scenario_location(s_, key), key, "has no effect: " + why).what());
+      warnings_.emplace_back(InputError(find_location(s_.locations, key), key, "has no effect: " + why).what());
     }
   }
 

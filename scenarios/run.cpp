@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "network/fabrics.h"
+#include "scenarios/machine.h"
 #include "schedules/catalogue.h"
 
 namespace makespan {
@@ -15,14 +15,12 @@ Prepared prepare(Scenario scenario, std::vector<std::string> warnings) {
   options.group = static_cast<int>(scenario.schedule.group);
   options.lifo = scenario.schedule.lifo;
   Schedule schedule = generate(scenario.schedule.kind, options);
-  const NodeSpec& node = find_node(scenario.cluster.node);
-  const FabricSpec fabric{.kind = scenario.cluster.fabric.kind,
-                          .oversubscription = scenario.cluster.fabric.oversubscription};
-  Topology topology = build_cluster(node, static_cast<int>(scenario.cluster.nodes), fabric);
+  Machine machine = build_machine(scenario.cluster);
+  warnings.insert(warnings.end(), machine.warnings.begin(), machine.warnings.end());
   return {.scenario = std::move(scenario),
           .schedule = std::move(schedule),
-          .topology = std::move(topology),
-          .accelerator = &find_accelerator(node.accelerator),
+          .topology = std::move(machine.topology),
+          .accelerator = &find_accelerator(machine.node.accelerator),
           .warnings = std::move(warnings)};
 }
 

@@ -12,6 +12,9 @@
 
 namespace makespan {
 
+/// Where each key was given, by path such as "parallelism.tensor"; keys that were not given are absent.
+using Locations = std::map<std::string, SourceLocation>;
+
 enum class Architecture : std::uint8_t { gpt, llama };
 
 /// A dense transformer. 0 in an optional field means "derive it"; resolve() leaves none.
@@ -83,6 +86,7 @@ struct Cluster {
   std::string node;
   std::int64_t nodes = 1;
   Fabric fabric;
+  Locations locations;  ///< of its keys, as in a scenario: "cluster.nodes"
 };
 
 enum class Dimension : std::uint8_t { tensor, context, data, pipeline };
@@ -162,8 +166,7 @@ struct Scenario {
   Software software;
   Reference reference;
 
-  /// Where each key was given, by path such as "parallelism.tensor"; keys that were not given are absent.
-  std::map<std::string, SourceLocation> locations;
+  Locations locations;
 
   /// Micro-batches per pipeline and iteration.
   [[nodiscard]] std::int64_t microbatches() const {
@@ -176,7 +179,7 @@ struct Scenario {
 };
 
 /// Where `key` was given; when it was not, the section that it belongs to, or the file.
-[[nodiscard]] SourceLocation scenario_location(const Scenario& scenario, const std::string& key);
+[[nodiscard]] SourceLocation find_location(const Locations& locations, const std::string& key);
 
 /// An InputError at the place where `key` was given (or at the file when it was not).
 [[nodiscard]] InputError scenario_error(const Scenario& scenario, const std::string& key,

@@ -21,6 +21,11 @@ class TreeEditor {
 
   void expand_all() { tree_.root = expand_tree(tree_.root, keys_, ""); }
 
+  /// Puts the root below a key.
+  void wrap(const std::string& key) {
+    tree_.root = add_mapping({add_scalar(key, tree_.root), tree_.root}, tree_.root);
+  }
+
  private:
   [[noreturn]] void fail(const std::string& key, const std::string& what, const std::string& hint) {
     problems_.fail({kOverrideSource, 0, 0}, key, what, hint);
@@ -169,21 +174,41 @@ void TreeEditor::set(const std::string& override_text) {
   tree_.root = put(tree_.root, &keys_, path, 0, value);
 }
 
+ScenarioTree read_tree(std::string_view text, const std::string& source, Problems& problems,
+                       const std::string& example, const std::string& start) {
+  ScenarioTree tree;
+  tree.root = read_yaml(tree.document, text, source, problems);
+  if (tree.document.nodes[tree.root].kind == YamlKind::null) {
+    problems.fail({source, 1, 1}, {}, "is empty", example);
+  }
+  if (tree.document.nodes[tree.root].kind != YamlKind::mapping) {
+    problems.fail(tree.document.location(tree.root), {}, "must be a mapping of keys to values", start);
+  }
+  return tree;
+}
+
 }  // namespace
 
 ScenarioTree build_scenario_tree(std::string_view text, const std::string& source,
                                  std::span<const std::string> overrides, const Field& keys,
                                  Problems& problems) {
-  ScenarioTree tree;
-  tree.root = read_yaml(tree.document, text, source, problems);
-  if (tree.document.nodes[tree.root].kind == YamlKind::null) {
-    problems.fail({source, 1, 1}, {}, "is empty", "'makespan list scenarios' names examples");
-  }
-  if (tree.document.nodes[tree.root].kind != YamlKind::mapping) {
-    problems.fail(tree.document.location(tree.root), {}, "must be a mapping of keys to values",
-                  "start with 'schema: makespan.scenario/1'");
-  }
+  ScenarioTree tree = read_tree(text, source, problems, "'makespan list scenarios' names examples",
+                                "start with 'schema: makespan.scenario/1'");
   TreeEditor editor(tree, keys, problems);
+  for (const std::string& override_text : overrides) {
+    editor.set(override_text);
+  }
+  editor.expand_all();
+  return tree;
+}
+
+ScenarioTree build_cluster_tree(std::string_view text, const std::string& source,
+                                std::span<const std::string> overrides, const Field& keys,
+                                Problems& problems) {
+  ScenarioTree tree = read_tree(text, source, problems, "'makespan list clusters' names examples",
+                                "start with 'node: dgx-h100'");
+  TreeEditor editor(tree, keys, problems);
+  editor.wrap("cluster");
   for (const std::string& override_text : overrides) {
     editor.set(override_text);
   }

@@ -23,4 +23,10 @@ struct ScenarioTree {
                                                std::span<const std::string> overrides, const Field& keys,
                                                Problems& problems);
 
+/// The same for the text of a cluster's mapping: a tree with the section `cluster` alone. Overrides name its
+/// keys as those of a scenario do ("cluster.nodes=4").
+[[nodiscard]] ScenarioTree build_cluster_tree(std::string_view text, const std::string& source,
+                                              std::span<const std::string> overrides, const Field& keys,
+                                              Problems& problems);
+
 }  // namespace makespan
