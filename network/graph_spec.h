@@ -11,9 +11,9 @@ namespace makespan {
 /// A vertex of a graph that people or files describe. Bandwidths are what transfers get, in bytes per second
 /// and direction.
 struct GraphVertex {
-  std::string name;
+  std::string name = {};
   VertexKind kind = VertexKind::gpu;
-  std::string node;  ///< of what is inside a node: which one; empty in the graph of a single node
+  std::string node = {};  ///< of what is inside a node: which one; empty in the graph of a single node
   double bandwidth =
       0;          ///< of a NIC, in the graph of a node: what it carries into the fabric, all ports together
   int ports = 1;  ///< of a NIC, in the graph of a node

@@ -2,7 +2,7 @@
 # Installs what building and testing need, on Debian 12: tools/install-packages.sh [build|test|clang]...
 set -eu
 packages="ca-certificates g++ cmake ninja-build libboost-dev libboost-graph-dev libfmt-dev libspdlog-dev libyaml-cpp-dev
-  libcli11-dev nlohmann-json3-dev zlib1g-dev"
+  libcli11-dev nlohmann-json3-dev zlib1g-dev libpugixml-dev"
 for set in "$@"; do
   case $set in
     build) ;;
