@@ -16,6 +16,9 @@ struct Path {
 };
 
 /// Lets `path` go on along `more`.
-void append(Path& path, const Path& more);
+inline void append(Path& path, const Path& more) {
+  path.uses.insert(path.uses.end(), more.uses.begin(), more.uses.end());
+  path.latency += more.latency;
+}
 
 }  // namespace makespan

@@ -26,11 +26,6 @@ void merge_duplicates(std::vector<Use>& uses) {
 
 }  // namespace
 
-void append(Path& path, const Path& more) {
-  path.uses.insert(path.uses.end(), more.uses.begin(), more.uses.end());
-  path.latency += more.latency;
-}
-
 Router::Lanes Router::lanes(const Topology& topology) {
   std::vector<std::uint32_t> used(boost::num_vertices(topology.graph()), 0);
   Lanes lanes;

@@ -18,20 +18,6 @@ std::map<LinkKind, std::size_t> links_by_kind(const Topology& topology) {
   return counts;
 }
 
-TEST(Nodes, EveryRowIsCompleteAndPlausible) {
-  for (const NodeSpec& node : node_specs()) {
-    SCOPED_TRACE(node.name);
-    EXPECT_EQ(&find_node(node.name), &node);
-    EXPECT_FALSE(node.accelerator.empty());
-    EXPECT_FALSE(node.source.empty());
-    EXPECT_EQ(node.gpus % node.nics, 0);
-    EXPECT_GT(node.nvlink, node.pcie);
-    EXPECT_GT(node.pcie, node.nic);  // the NIC, not PCIe, limits what leaves a node
-    EXPECT_GT(node.nic, 0);
-    EXPECT_GT(node.unit, 0);
-  }
-}
-
 TEST(Cluster, ASingleNodeWithoutAFabricIsAnNvswitchIsland) {
   const Topology topology = build_cluster(find_node("dgx-h100"), 1, {.kind = "none"});
   EXPECT_EQ(topology.gpu_count(), 8U);
