@@ -191,7 +191,7 @@ NodeSpec mi300x() {
       .nic = 48.5e9,
       .source =
           "AMD MI300X platform (64 GB/s to each of 7 peers; 8 x 400 Gb/s): ml-engineering, all-reduce 47.7 "
-          "GB/s on 2 GPUs over one link, 312.9 on 8 over 7 links, their geometric mean"};
+          "GB/s on 2 GPUs over one link, 312.9 on 8 over 7 links"};
 }
 
 NodeSpec perlmutter() {

@@ -1,10 +1,11 @@
+#include "network/outline.h"
+
 #include <algorithm>
 #include <iomanip>
+#include <map>
 #include <ostream>
 #include <sstream>
 #include <tuple>
-
-#include "network/analysis.h"
 
 namespace makespan {
 
