@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/task_graph.h"
+#include "network/collective.h"
+#include "network/collective_group.h"
+
+namespace makespan {
+
+/// A collective carried out message by message: each send of a chunk is a flow of its own that waits for the
+/// chunk it passes on. What one fluid transfer says with weights and a latency, these say with dependencies.
+///
+/// The bytes and the latencies are those of the fluid plan: over each hop of a ring goes what the plan moves
+/// over its reference hop, in as many chunks as the ring has steps; a step's latency is NCCL's for its
+/// protocol and kind of hop; what the plan's latency holds beyond its steps comes before the first send.
+/// Alone, both take the same time but for the steps between nodes, of which a chunk on its way may meet one
+/// more or less.
+struct Chunks {
+  /// One connection. Its sends go over the wire one after the other, in the order of `sends`; their latencies
+  /// overlap.
+  struct Hop {
+    Route route;
+    Time latency;
+  };
+
+  struct Send {
+    std::uint32_t hop = 0;
+    Bytes bytes;
+    std::vector<std::uint32_t> after;  ///< earlier sends, whose data it needs
+  };
+
+  Time base;                      ///< before the first send
+  std::vector<DeviceId> members;  ///< of every hop
+  std::vector<Hop> hops;
+  std::vector<Send> sends;
+};
+
+/// Whether `algorithm` consists of messages between members. The others reduce inside switches.
+[[nodiscard]] bool has_messages(Algorithm algorithm);
+
+/// The sends of one, of `plan.algorithm` and `plan.protocol`. Throws InputError for an algorithm without
+/// messages, InfeasibleError for more than ten million sends.
+[[nodiscard]] Chunks expand(CollectivePlanner& planner, CollectiveKind kind,
+                            std::span<const std::size_t> gpus, Bytes payload, const CollectivePlan& plan);
+
+/// About how many sends expand() would make (never fewer), without making them.
+[[nodiscard]] std::uint64_t count_sends(CollectivePlanner& planner, CollectiveKind kind,
+                                        std::span<const std::size_t> gpus, Bytes payload,
+                                        Algorithm algorithm);
+
+/// The two ends of what add() put into a graph: predecessors of the whole go before `first`, successors after
+/// `last`.
+struct ChunkTasks {
+  TaskId first;
+  TaskId last;
+};
+
+/// Adds the sends as transfers, two tasks each: the latency, then the bytes.
+ChunkTasks add(TaskGraphBuilder& builder, const Chunks& chunks, const Label& label);
+
+}  // namespace makespan
