@@ -27,14 +27,17 @@ inline std::vector<std::string> csv_fields(const std::string& line) {
   return fields;
 }
 
-/// The rows below the header, by column name; empty when there is no such file.
+/// The rows below the header, by column name; empty when there is no such file. Lines that start with # are
+/// comments.
 inline std::vector<std::map<std::string, std::string>> read_csv(const std::string& path) {
   std::ifstream file(path);
   std::string line;
   std::vector<std::map<std::string, std::string>> rows;
-  if (!std::getline(file, line)) {
-    return rows;
-  }
+  do {
+    if (!std::getline(file, line)) {
+      return rows;
+    }
+  } while (line.starts_with('#'));
   const std::vector<std::string> names = csv_fields(line);
   while (std::getline(file, line)) {
     const std::vector<std::string> fields = csv_fields(line);
