@@ -1,7 +1,7 @@
 #include "network/analysis.h"
 
 #include <algorithm>
-#include <boost/graph/push_relabel_max_flow.hpp>
+#include <boost/graph/boykov_kolmogorov_max_flow.hpp>
 #include <limits>
 #include <span>
 
@@ -11,7 +11,10 @@ namespace {
 
 using FlowTraits = boost::adjacency_list_traits<boost::vecS, boost::vecS, boost::directedS>;
 using FlowGraph = boost::adjacency_list<
-    boost::vecS, boost::vecS, boost::directedS, boost::no_property,
+    boost::vecS, boost::vecS, boost::directedS,
+    boost::property<boost::vertex_predecessor_t, FlowTraits::edge_descriptor,
+                    boost::property<boost::vertex_color_t, boost::default_color_type,
+                                    boost::property<boost::vertex_distance_t, long>>>,
     boost::property<boost::edge_capacity_t, std::int64_t,
                     boost::property<boost::edge_residual_capacity_t, std::int64_t,
                                     boost::property<boost::edge_reverse_t, FlowTraits::edge_descriptor>>>>;
@@ -192,7 +195,7 @@ double bisection_bandwidth(const Topology& topology) {
       join(graph, vertex, sink, most, 0);
     }
   }
-  return static_cast<double>(boost::push_relabel_max_flow(graph, source, sink));
+  return static_cast<double>(boost::boykov_kolmogorov_max_flow(graph, source, sink));
 }
 
 Diameter diameter(const Topology& topology) {

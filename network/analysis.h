@@ -22,9 +22,9 @@ struct Inventory {
 [[nodiscard]] Inventory inventory(const Topology& topology);
 
 /// Bytes per second that one half of the GPUs can send to the other half at once, whatever routing does: the
-/// maximal flow (push-relabel, Boost.Graph) from all GPUs of the nodes below nodes / 2 (rounded down) to
-/// those of the other nodes; in a single node, from the GPUs below gpus / 2. 0 for a single GPU. Rates are
-/// rounded down to whole bytes per second.
+/// maximal flow (Boykov and Kolmogorov's algorithm, of Boost.Graph) from all GPUs of the nodes below nodes /
+/// 2 (rounded down) to those of the other nodes; in a single node, from the GPUs below gpus / 2. 0 for a
+/// single GPU. Rates are rounded down to whole bytes per second.
 [[nodiscard]] double bisection_bandwidth(const Topology& topology);
 
 /// The longest of the shortest ways, in links that have any capacity, whatever routing does.

@@ -1,30 +1,10 @@
 #include "network/routing.h"
 
 #include <algorithm>
-#include <map>
 
 #include "core/error.h"
 
 namespace makespan {
-
-namespace {
-
-/// Sums the weights of links that are named twice, at the first place of each.
-void merge_duplicates(std::vector<Use>& uses) {
-  std::map<ResourceId, std::size_t> first;
-  std::size_t kept = 0;
-  for (const Use& use : uses) {
-    const auto [at, is_new] = first.try_emplace(use.resource, kept);
-    if (is_new) {
-      uses[kept++] = use;
-    } else {
-      uses[at->second].weight += use.weight;
-    }
-  }
-  uses.resize(kept);
-}
-
-}  // namespace
 
 Router::Lanes Router::lanes(const Topology& topology) {
   std::vector<std::uint32_t> used(boost::num_vertices(topology.graph()), 0);
@@ -147,6 +127,22 @@ std::vector<std::pair<std::size_t, std::size_t>> Router::ports(const Nic& out, c
     no_route(out.vertex, in.vertex);
   }
   return pairs;
+}
+
+/// Sums the weights of links that are named twice, at the first place of each.
+void Router::merge_duplicates(std::vector<Use>& uses) {
+  ++merges_;
+  std::size_t kept = 0;
+  for (const Use& use : uses) {
+    Place& first = merged_[use.resource.index()];
+    if (first.merge != merges_) {
+      first = {merges_, kept};
+      uses[kept++] = use;
+    } else {
+      uses[first.use].weight += use.weight;
+    }
+  }
+  uses.resize(kept);
 }
 
 void Router::no_route(std::size_t from, std::size_t to) const {

@@ -20,7 +20,11 @@ namespace makespan {
 class Router {
  public:
   explicit Router(const Topology& topology)
-      : topology_(topology), inside_(topology), fabric_(topology), lanes_(lanes(topology)) {}
+      : topology_(topology),
+        inside_(topology),
+        fabric_(topology),
+        lanes_(lanes(topology)),
+        merged_(topology.links().size()) {}
 
   [[nodiscard]] const Topology& topology() const { return topology_; }
 
@@ -38,12 +42,22 @@ class Router {
   [[nodiscard]] Path across(std::size_t from, std::size_t to);
   [[nodiscard]] Path between_nics(std::size_t from, std::size_t to);
   [[nodiscard]] std::vector<std::pair<std::size_t, std::size_t>> ports(const Nic& out, const Nic& in);
+  void merge_duplicates(std::vector<Use>& uses);
   [[noreturn]] void no_route(std::size_t from, std::size_t to) const;
 
   const Topology& topology_;
   NodeRouter inside_;
   FabricRouter fabric_;
   Lanes lanes_;  ///< by NIC and port: its number among the NICs on its switch
+
+  /// Where a link is first named in the uses that are merged.
+  struct Place {
+    std::uint32_t merge = 0;  ///< the number of the merge that this is of
+    std::size_t use = 0;
+  };
+
+  std::vector<Place> merged_;  ///< by link
+  std::uint32_t merges_ = 0;
 };
 
 /// The links of one path, in order; for a single question: a Router answers many.

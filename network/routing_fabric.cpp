@@ -63,16 +63,20 @@ void FabricRouter::index_hops() {
 }
 
 void FabricRouter::index_groups() {
+  const auto group_of = [&](std::uint32_t at) { return topology_.vertex(switches_[at]).group; };
   for (const Hop& hop : hops_) {
-    if (topology_.link(hop.link).kind == LinkKind::global && group(hop.from) != group(hop.to)) {
-      global_.resize(std::max<std::size_t>(global_.size(), group(hop.from) + 1));
-      global_[group(hop.from)].push_back(hop);
+    const std::uint32_t from = group_of(hop.from);
+    if (topology_.link(hop.link).kind == LinkKind::global && from != group_of(hop.to)) {
+      global_.resize(std::max<std::size_t>(global_.size(), from + 1));
+      global_[from].push_back(hop);
     }
   }
-  for (std::uint32_t at = 0; at < switches_.size() && !global_.empty(); ++at) {
-    const Vertex& vertex = topology_.vertex(switches_[at]);
-    group_size_.resize(std::max<std::size_t>(group_size_.size(), vertex.group + 1));
-    group_size_[vertex.group] += vertex.tier == 1 ? 1 : 0;
+  if (global_.empty()) {
+    return;
+  }
+  for (std::uint32_t at = 0; at < switches_.size(); ++at) {
+    group_size_.resize(std::max<std::size_t>(group_size_.size(), group_of(at) + 1));
+    group_size_[group_of(at)] += topology_.vertex(switches_[at]).tier == 1 ? 1 : 0;
   }
   global_.resize(group_size_.size());
 }

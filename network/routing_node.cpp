@@ -38,7 +38,10 @@ std::optional<Path> NodeRouter::between_gpus(std::size_t from, std::size_t to) {
                   out.latency + in.latency};
     }
   }
-  std::optional<Path> path = way(source.vertex, target.vertex, kScaleUp);
+  std::optional<Path> path = along_axes(from, to);
+  if (!path) {
+    path = way(source.vertex, target.vertex, kScaleUp);
+  }
   return path ? path : way(source.vertex, target.vertex, kHost);
 }
 
@@ -58,6 +61,47 @@ const Path* NodeRouter::from_nic(std::size_t gpu) {
     found = {true, way(topology_.nics()[target.nic].vertex, target.vertex, kHost)};
   }
   return found.path ? &*found.path : nullptr;
+}
+
+/// Of a torus; nothing where it is none, and where a link on the way does not work.
+std::optional<Path> NodeRouter::along_axes(std::size_t from, std::size_t to) const {
+  if (topology_.dimensions().empty()) {
+    return std::nullopt;
+  }
+  Path path;
+  std::size_t at = from;
+  std::size_t stride = 1;
+  for (const int chips : topology_.dimensions()) {
+    const auto length = static_cast<std::size_t>(chips);
+    const std::size_t place = from / stride % length;
+    const std::size_t up = (to / stride % length + length - place) % length;
+    const bool is_tie = 2 * up == length && place % 2 == 1;
+    const bool upwards = topology_.wraps() ? 2 * up <= length && !is_tie : place + up < length;
+    for (std::size_t left = upwards ? up : (length - up) % length; left > 0; --left) {
+      const std::size_t here = at / stride % length;
+      const std::size_t next = at - here * stride + (here + (upwards ? 1 : length - 1)) % length * stride;
+      const std::optional<ResourceId> link =
+          working_link(topology_.gpus()[at].vertex, topology_.gpus()[next].vertex);
+      if (!link) {
+        return std::nullopt;
+      }
+      path.uses.push_back({*link, Use::kUnitWeight});
+      path.latency += topology_.link(*link).latency;
+      at = next;
+    }
+    stride *= length;
+  }
+  return path;
+}
+
+std::optional<ResourceId> NodeRouter::working_link(std::size_t from, std::size_t to) const {
+  for (auto [edge, end] = boost::out_edges(from, topology_.graph()); edge != end; ++edge) {
+    const ResourceId id(topology_.graph()[*edge].link);
+    if (topology_.link(id).to == to && topology_.link(id).capacity > Rate(0)) {
+      return id;
+    }
+  }
+  return std::nullopt;
 }
 
 /// Follows what search() found, by the first link of the widest of the shortest ways.

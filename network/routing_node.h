@@ -11,7 +11,8 @@
 namespace makespan {
 
 /// Finds paths within nodes, over links that have any capacity: the fewest links, of equals the widest way,
-/// of equals the first (in a torus, dimension by dimension).
+/// of equals the first. In a torus axis by axis while all links on that way work; halfway around a ring, from
+/// even places upwards and from odd ones downwards.
 class NodeRouter {
  public:
   /// The topology must outlive it and not change.
@@ -34,6 +35,8 @@ class NodeRouter {
     std::optional<Path> path;
   };
 
+  [[nodiscard]] std::optional<Path> along_axes(std::size_t from, std::size_t to) const;
+  [[nodiscard]] std::optional<ResourceId> working_link(std::size_t from, std::size_t to) const;
   [[nodiscard]] std::optional<Path> way(std::size_t from, std::size_t to, Kinds kinds);
   [[nodiscard]] bool search(std::size_t from, std::size_t to, Kinds kinds);
   [[nodiscard]] bool may_cross(const Link& link, Kinds kinds) const;
