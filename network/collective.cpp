@@ -137,6 +137,10 @@ CollectivePlan CollectivePlanner::all_to_all(std::span<const std::size_t> gpus, 
                                              const CollectiveChoice& choice) {
   MAKESPAN_CHECK(matrix.size() == gpus.size() * gpus.size(), "a row for each rank");
   check_protocol(CollectiveKind::all_to_all, choice);
+  if (!choice.measured.empty()) {
+    throw InputError({}, "measured", "measured times are of equal shares, this all-to-all is uneven",
+                     "leave them out");
+  }
   const std::size_t ranks = gpus.size();
   bool is_empty = true;
   for (std::size_t i = 0; i < matrix.size(); ++i) {

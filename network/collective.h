@@ -98,7 +98,7 @@ class CollectivePlanner {
   [[nodiscard]] CollectivePlan plan(CollectiveKind kind, std::span<const std::size_t> gpus, Bytes payload,
                                     const CollectiveChoice& choice = {});
 
-  /// All-to-all where rank i sends matrix[i * ranks + j] bytes to rank j.
+  /// All-to-all where rank i sends matrix[i * ranks + j] bytes to rank j. Without measured times.
   [[nodiscard]] CollectivePlan all_to_all(std::span<const std::size_t> gpus, std::span<const Bytes> matrix,
                                           const CollectiveChoice& choice = {});
 

@@ -239,6 +239,8 @@ CollectiveCost CostModel::direct() const {
   cost.link_latency = loads_.hop_latency * whole(question_.rounds);
   const double share = is_across() ? options_.gpu.send_across * nic_share() : options_.gpu.send_in_node;
   cost.bytes_s = link_seconds() / share;
+  const double channels = options_.gpu.channel_send * question_.channels;
+  cost.bytes_s = channels > 0 ? std::max(cost.bytes_s, data() * loads_.sent / channels) : cost.bytes_s;
   return cost;
 }
 

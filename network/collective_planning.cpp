@@ -197,6 +197,9 @@ int CollectivePlanning::channels(Algorithm algorithm) const {
   if (algorithm == Algorithm::nvls) {
     return options_.channels_nvls;
   }
+  if (algorithm == Algorithm::direct) {
+    return options_.channels_send_most;
+  }
   return is_across() ? options_.channels_across : options_.channels_in_node;
 }
 
@@ -299,11 +302,16 @@ std::vector<Algorithm> CollectivePlanning::algorithms() const {
 }
 
 std::vector<Protocol> CollectivePlanning::protocols(Algorithm algorithm) const {
+  if (choice_.protocol && *choice_.protocol != Protocol::simple && !options_.gpu.has_low_latency) {
+    throw InputError({}, "protocol", "these chips have no " + std::string(to_string(*choice_.protocol)),
+                     "simple");
+  }
   std::vector<Protocol> protocols;
   for (const Protocol protocol : kAllProtocols) {
     const bool is_considered = choice_.protocol ? protocol == *choice_.protocol
                                                 : protocol != Protocol::ll128 || options_.automatic_ll128;
-    if (is_considered && has_protocol(algorithm, protocol)) {
+    const bool exists = protocol == Protocol::simple || options_.gpu.has_low_latency;
+    if (is_considered && exists && has_protocol(algorithm, protocol)) {
       protocols.push_back(protocol);
     }
   }

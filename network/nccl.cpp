@@ -60,7 +60,7 @@ GpuConstants gpu_constants(Generation generation) {
     case Generation::tpu:
       break;
   }
-  return {};
+  return {.has_low_latency = false};
 }
 
 const TransportConstants& find_transport(std::string_view name) {
@@ -97,6 +97,9 @@ NcclOptions nccl_options(const NodeSpec& node) {
   options.nvls_rate = node.nvls;
   options.transport = find_transport(node.transport);
   options.gpu = gpu_constants(node.generation);
+  if (node.generation == Generation::tpu) {
+    options.ring[0].nvlink = 1;  // a hop of ICI
+  }
   return options;
 }
 

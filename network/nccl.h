@@ -63,6 +63,7 @@ struct GpuConstants {
   /// Bytes per second that one channel carries at most, in collectives and in sends.
   double channel = 0;
   double channel_send = 0;
+  bool has_low_latency = true;  ///< LL and LL128
   /// Share of NVLink's and of a NIC's rate that sends and all-to-alls reach.
   double send_in_node = 1;
   double send_across = 1;
@@ -78,7 +79,7 @@ struct NcclOptions {
   int channels_nvls = 16;
   int channels_send = 4;
   /// A send within a node spreads over more channels so that none carries more than this, up to the most
-  /// (addP2pToPlan of src/enqueue.cc: 32 chunks of 512 KiB).
+  /// (addP2pToPlan of src/enqueue.cc: 32 chunks of 512 KiB), which is also what all-to-all takes.
   int channels_send_most = 32;
   double bytes_per_send_channel = 16.0 * (1 << 20);
   /// The GPU: SMs, and memory bandwidth in bytes per second. With 0 nothing is reserved.
