@@ -50,21 +50,21 @@ void Cell::compute(const ComputeWork& work, const Label& label) {
 }
 
 TaskId Cell::collective(CollectiveKind kind, Bytes payload, const Label& label) {
-  const TaskId task = collective_(kind, payload, label);
+  const TransferTasks transfer = collective_(kind, payload, label);
   for (const TaskId before : last_) {
-    builder_.edge(before, task);
+    builder_.edge(before, transfer.first);
   }
   for (const TaskId before : awaited_) {
-    builder_.edge(before, task);
+    builder_.edge(before, transfer.first);
   }
   if (last_collective_) {
-    builder_.edge(*last_collective_, task);
+    builder_.edge(*last_collective_, transfer.first);
   }
-  last_collective_ = task;
+  last_collective_ = transfer.last;
   if (action_first_.empty()) {
-    action_first_.assign(size(), task);
+    action_first_.assign(size(), transfer.first);
   }
-  return task;
+  return transfer.last;
 }
 
 void Cell::await(TaskId task) {

@@ -6,15 +6,22 @@
 #include <vector>
 
 #include "core/task_graph.h"
-#include "network/transfer.h"
+#include "network/collective.h"
 #include "scenarios/layout.h"
 #include "scenarios/workload.h"
 #include "schedules/schedule.h"
 
 namespace makespan {
 
+/// A communication in the task graph: what waits for its members, and what others wait for. A fluid transfer
+/// is one task.
+struct TransferTasks {
+  TaskId first;
+  TaskId last;
+};
+
 /// Gives the transfer of a collective of `kind` and `payload` among the members of one group.
-using CollectiveMaker = std::function<TaskId(CollectiveKind kind, Bytes payload, const Label& label)>;
+using CollectiveMaker = std::function<TransferTasks(CollectiveKind kind, Bytes payload, const Label& label)>;
 
 /// The tasks of one action of the schedule, as messages need them; one entry per tensor-parallel rank.
 struct ActionTasks {
@@ -55,7 +62,7 @@ class Cell {
   void compute(const ComputeWork& work, const Label& label);
 
   /// A collective after the previous compute of every member and the group's previous collective. What
-  /// follows on the compute chains waits for it, once await() was called.
+  /// follows on the compute chains waits for it, once await() was called with the returned end.
   TaskId collective(CollectiveKind kind, Bytes payload, const Label& label);
   void await(TaskId task);
 

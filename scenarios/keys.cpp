@@ -1,19 +1,16 @@
 #include "scenarios/keys.h"
 
 #include <algorithm>
-#include <utility>
 
+#include "scenarios/key_builders.h"
 #include "schedules/catalogue.h"
 
 namespace makespan {
 
+namespace keys {
+
 namespace {
 
-using Names = std::vector<std::string>;
-
-/// Counts of things in one model or cluster: far past anything that exists, and safe to multiply by two of
-/// its kind.
-constexpr std::int64_t kMany = 1'000'000;
 /// Sequences per iteration.
 constexpr std::int64_t kMaxBatch = 1'000'000'000'000;
 
@@ -27,82 +24,6 @@ const Names kDimensions = {"tensor", "context", "data", "pipeline"};
 const Names kAttentions = {"flash", "unfused"};
 const Names kLaunches = {"eager", "graph"};
 const Names kCommunications = {"independent", "per-peer", "per-rank", "blocking", "fused"};
-
-Field key(std::string name, ValueRef value, std::string doc) {
-  Field field;
-  field.name = std::move(name);
-  field.value = std::move(value);
-  field.doc = std::move(doc);
-  return field;
-}
-
-Field required(Field field) {
-  field.required = true;
-  return field;
-}
-
-Field with_default(Field field, std::string text) {
-  field.default_text = std::move(text);
-  return field;
-}
-
-Field integer(std::string name, std::int64_t& value, std::int64_t low, std::int64_t high, std::string doc) {
-  Field field = key(std::move(name), &value, std::move(doc));
-  field.low = low;
-  field.high = high;
-  return field;
-}
-
-template <class T>
-Field real(std::string name, T& value, double low, double high, std::string doc) {
-  Field field = key(std::move(name), &value, std::move(doc));
-  field.real_low = low;
-  field.real_high = high;
-  return field;
-}
-
-Field word(std::string name, std::string& value, Names names, Names later, std::string doc) {
-  Field field = key(std::move(name), &value, std::move(doc));
-  field.names = std::move(names);
-  field.later = std::move(later);
-  return field;
-}
-
-template <class Enum>
-Field choice(std::string name, Enum& value, const Names& names, std::string doc, Names later = {}) {
-  Field field = key(std::move(name),
-                    ChoiceRef{[&value] { return std::optional(static_cast<std::size_t>(value)); },
-                              [&value](std::size_t index) { value = static_cast<Enum>(index); }},
-                    std::move(doc));
-  field.names = names;
-  field.later = std::move(later);
-  return field;
-}
-
-template <class Enum>
-Field choice(std::string name, std::optional<Enum>& value, const Names& names, std::string doc) {
-  const auto get = [&value] {
-    return value ? std::optional(static_cast<std::size_t>(*value)) : std::nullopt;
-  };
-  Field field =
-      key(std::move(name), ChoiceRef{get, [&value](std::size_t index) { value = static_cast<Enum>(index); }},
-          std::move(doc));
-  field.names = names;
-  return field;
-}
-
-Field unsupported(std::string name, std::string neutral, std::string doc) {
-  return key(std::move(name), Unsupported{std::move(neutral)}, std::move(doc));
-}
-
-Field section(std::string name, std::string doc, std::vector<Field> fields, std::string short_key = {},
-              std::string library = {}) {
-  Field field = key(std::move(name), SectionRef{}, std::move(doc));
-  field.fields = std::move(fields);
-  field.short_key = std::move(short_key);
-  field.library = std::move(library);
-  return field;
-}
 
 Field order_keys(std::vector<Dimension>& order) {
   const auto get = [&order] {
@@ -204,31 +125,6 @@ Field training_keys(Training& training) {
       }));
 }
 
-Field cluster_keys(Cluster& cluster) {
-  Fabric& fabric = cluster.fabric;
-  return required(
-      section("cluster", "The machines: a mapping, or a name from the library.",
-              {
-                  key("name", &cluster.name, "Name in the library; a label."),
-                  key("description", &cluster.description, "One line for people."),
-                  required(key("node", &cluster.node, "Kind of node; see `makespan list nodes`.")),
-                  integer("nodes", cluster.nodes, 1, 100'000, "How many nodes."),
-                  section("fabric", "The network between the nodes; a word stands for `kind`.",
-                          {
-                              word("kind", fabric.kind, {"rail-fat-tree"},
-                                   {"fat-tree", "leaf-spine", "dragonfly", "torus", "nvl72"},
-                                   "rail-fat-tree: one leaf plane per NIC position, spines above."),
-                              real("oversubscription", fabric.oversubscription, 1, 64,
-                                   "Bandwidth of the NICs below a leaf over that of its uplinks."),
-                              word("routing", fabric.routing, {"ideal"}, {"ecmp", "static", "adaptive"},
-                                   "ideal: uplinks share their load evenly."),
-                          },
-                          "kind"),
-                  unsupported("topology", {}, "A measured topology."),
-              },
-              {}, "clusters"));
-}
-
 Field data_parallel_keys(DataParallel& data_parallel) {
   Field bucket = integer("bucket", data_parallel.bucket, 1, kMaxBatch,
                          "Parameters whose gradients are reduced together.");
@@ -254,6 +150,7 @@ Field parallelism_keys(Parallelism& parallelism) {
                      "Layers of each stage, first stage first; only the first and the last may have 0.");
   layout.low = 0;
   layout.high = 10'000;
+  layout.no_list = "other forms, such as Megatron-LM's layout string, are not supported by this version";
   Field placement =
       key("placement", &parallelism.placement, "The GPU of each rank, counted over the cluster from 0.");
   placement.low = 0;
@@ -375,7 +272,10 @@ Field reference_keys(Reference& reference) {
 
 }  // namespace
 
+}  // namespace keys
+
 Field scenario_keys(Scenario& scenario, Profile& profile) {
+  using namespace keys;
   return section(
       "", "A scenario: one training job on one cluster.",
       {
@@ -393,9 +293,9 @@ Field scenario_keys(Scenario& scenario, Profile& profile) {
           simulation_keys(scenario.simulation),
           software_keys(scenario.software),
           reference_keys(scenario.reference),
-          unsupported("collectives", "{}", "Algorithms of the collectives."),
+          collective_keys(scenario.collectives),
           unsupported("offload", "{}", "What is kept in host memory."),
-          unsupported("faults", "[]", "Slow or failing parts."),
+          fault_keys(scenario.faults),
       });
 }
 

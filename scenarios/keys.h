@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,10 +37,23 @@ struct Unsupported {
 /// A mapping with keys of its own.
 struct SectionRef {};
 
+struct Field;
+
+/// A list of mappings with the same keys.
+struct SectionsRef {
+  std::shared_ptr<void> example;  ///< an item that is none of the list's; Field::fields are its keys
+  std::function<std::size_t()> size;
+  /// The keys of one item, until the list changes.
+  std::function<std::vector<Field>(std::size_t)> keys;
+  std::function<void()> append;
+  std::function<void()> clear;
+};
+
 /// Where a value is kept; the alternative is its type.
-using ValueRef = std::variant<SectionRef, Unsupported, std::int64_t*, double*, std::optional<double>*, bool*,
-                              std::optional<bool>*, std::string*, ChoiceRef, ChoicesRef, Time*, Bytes*,
-                              std::vector<Time>*, std::vector<std::int64_t>*>;
+using ValueRef =
+    std::variant<SectionRef, SectionsRef, Unsupported, std::int64_t*, double*, std::optional<double>*, bool*,
+                 std::optional<bool>*, std::string*, ChoiceRef, ChoicesRef, Time*, Bytes*, Rate*, FilePath*,
+                 std::vector<Time>*, std::vector<std::int64_t>*, std::vector<std::string>*>;
 
 /// One key. The table of all keys, scenario_keys(), is what the reader, the writer, the JSON Schema and the
 /// reference page go by.
@@ -57,11 +71,12 @@ struct Field {
   std::vector<std::string> names;  ///< accepted words
   std::vector<std::string> later;  ///< words of the format that this version does not support
   std::string only;                ///< why the range or the names leave one value, for the message
+  std::string no_list;             ///< of a list: a hint for what is none
   /// Of a section: the key that a plain word stands for, as in `schedule: 1f1b`; or the library folder of its
   /// names.
   std::string short_key;
   std::string library;
-  std::vector<Field> fields;  ///< of a section
+  std::vector<Field> fields;  ///< of a section, or of an item of a list of sections
 };
 
 /// The table, with its values in `scenario`; those of `workload.profile` in `profile`, which is not in a

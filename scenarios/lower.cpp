@@ -6,7 +6,6 @@
 #include <optional>
 #include <tuple>
 
-#include "network/transfer.h"
 #include "scenarios/cell.h"
 #include "scenarios/program.h"
 #include "scenarios/workload.h"
@@ -18,8 +17,7 @@ namespace {
 /// The state of lowering one scenario.
 class Lowering {
  public:
-  Lowering(const Scenario& scenario, const Schedule& schedule, const Topology& topology,
-           const Accelerator& accelerator, const Partition& partition);
+  Lowering(const Prepared& prepared, const Partition& partition);
 
   Lowered run();
 
@@ -32,11 +30,17 @@ class Lowering {
     std::vector<TaskId> before;        ///< the last compute of the iteration before, per tensor-parallel rank
   };
 
+  /// A communication that was planned, as the graph keeps it.
+  struct Planned {
+    RouteId route;
+    TransferWork work;
+  };
+
   void add_links();
   void add_places();
   void emit_actions(int iteration);
   void emit_messages(int iteration);
-  void emit_message(const Message& message, const Label& label, int data, int tensor);
+  TransferTasks emit_message(const Message& message, const Label& label, int data, int tensor);
   void reduce_gradients();
   void reduce_stage_rank(int pipeline);
   void tie_embeddings();
@@ -58,54 +62,52 @@ class Lowering {
   }
 
   [[nodiscard]] std::vector<std::vector<GradientUnit>> buckets(int pipeline);
-  TaskId collective(CollectiveKind kind, const std::vector<DeviceId>& members, Bytes payload,
-                    const Label& label);
-  TaskId send(DeviceId from, DeviceId to, Bytes bytes, const Label& label);
+  TransferTasks collective(CollectiveKind kind, const std::vector<DeviceId>& members, Bytes payload,
+                           const Label& label);
+  TransferTasks send(DeviceId from, DeviceId to, Bytes bytes, const Label& label);
+  [[nodiscard]] Planned intern(TransferPlan plan);
+  TransferTasks emit(const Planned& planned, const Label& label);
   [[nodiscard]] Route on_devices(Route route) const;
   [[nodiscard]] std::int64_t parameters(int pipeline) const;
   [[nodiscard]] std::vector<MemorySplit> statics() const;
 
   const Scenario& scenario_;
   const Schedule& schedule_;
-  const Topology& topology_;
+  const Machine& machine_;
   const Accelerator& accelerator_;
   const Partition& partition_;
   Layout layout_;
   TaskGraphBuilder builder_;
   LabelNames names_;
-  NcclOptions nccl_;
+  GroupPlanner planner_;
   std::vector<StageLayers> stages_;
   std::optional<Workload> workload_;
   std::vector<Message> messages_;
   std::vector<Place> places_;
   std::vector<std::size_t> gpu_of_device_;
   std::vector<std::size_t> device_of_gpu_;
-  std::map<std::tuple<CollectiveKind, std::vector<DeviceId>, Bytes>, std::pair<RouteId, TransferWork>>
-      collectives_;
-  std::map<std::tuple<DeviceId, DeviceId, Bytes>, std::pair<RouteId, TransferWork>> sends_;
+  std::map<std::tuple<Group, CollectiveKind, std::vector<DeviceId>, Bytes>, Planned> collectives_;
+  std::map<std::tuple<DeviceId, DeviceId, Bytes>, Planned> sends_;
   std::map<std::pair<int, int>, std::optional<TaskId>>
       reduced_;                                 ///< by pipeline and tensor: end of the dp chain
   std::map<std::pair<int, int>, TaskId> tied_;  ///< by data and tensor: the sum of tied embeddings
   std::vector<std::vector<TaskId>> ends_;
 };
 
-Lowering::Lowering(const Scenario& scenario, const Schedule& schedule, const Topology& topology,
-                   const Accelerator& accelerator, const Partition& partition)
-    : scenario_(scenario),
-      schedule_(schedule),
-      topology_(topology),
-      accelerator_(accelerator),
+Lowering::Lowering(const Prepared& prepared, const Partition& partition)
+    : scenario_(prepared.scenario),
+      schedule_(prepared.schedule),
+      machine_(prepared.machine),
+      accelerator_(*prepared.accelerator),
       partition_(partition),
-      layout_(scenario),
+      layout_(scenario_),
       builder_(partition.representative.size()),
       names_(builder_),
-      messages_(plan_messages(schedule, *scenario.schedule.communication)) {
-  nccl_ = nccl_options(find_node(scenario.cluster.node));
-  nccl_.sms = accelerator.sms;
-  nccl_.memory_bandwidth = accelerator.memory_bandwidth;
-  if (!scenario.profile) {
-    stages_ = stage_layers(scenario, schedule.stages());
-    workload_ = build_workload(scenario, accelerator);
+      planner_(scenario_, machine_, accelerator_, prepared.collectives),
+      messages_(plan_messages(schedule_, *scenario_.schedule.communication)) {
+  if (!scenario_.profile) {
+    stages_ = stage_layers(scenario_, schedule_.stages());
+    workload_ = build_workload(scenario_, accelerator_);
   }
 }
 
@@ -125,11 +127,15 @@ Lowered Lowering::run() {
 }
 
 void Lowering::add_links() {
-  for (std::size_t i = 0; i < topology_.links().size(); ++i) {
-    const Link& link = topology_.links()[i];
-    builder_.resource(link_name(topology_, ResourceId(i)), to_string(link.kind), link.capacity);
+  const Topology& topology = machine_.topology;
+  for (std::size_t i = 0; i < topology.links().size(); ++i) {
+    const Link& link = topology.links()[i];
+    builder_.resource(link_name(topology, ResourceId(i)), to_string(link.kind), link.capacity);
   }
-  device_of_gpu_.resize(topology_.gpu_count());
+  for (const CapacityChange& change : machine_.changes) {
+    builder_.capacity_change(change);
+  }
+  device_of_gpu_.resize(topology.gpu_count());
   for (std::size_t d = 0; d < partition_.representative.size(); ++d) {
     gpu_of_device_.push_back(layout_.gpu(partition_.representative[d]));
     device_of_gpu_[gpu_of_device_.back()] = d;
@@ -169,7 +175,7 @@ void Lowering::emit_actions(int iteration) {
 }
 
 void Lowering::emit_messages(int iteration) {
-  std::vector<std::vector<TaskId>> sent;  // by message; by data and tensor
+  std::vector<std::vector<TransferTasks>> sent;  // by message; by data and tensor
   for (const Message& message : messages_) {
     const Label label{.name = message.forward ? names_.send_activation : names_.send_gradient,
                       .phase = message.forward ? Phase::forward : Phase::backward,
@@ -177,49 +183,44 @@ void Lowering::emit_messages(int iteration) {
                       .stage = message.from_stage,
                       .chunk = message.from_stage / schedule_.ranks,
                       .microbatch = iteration * schedule_.microbatches + message.microbatch};
-    const std::size_t first = builder_.task_count();
+    sent.emplace_back();
     for (int data = 0; data < layout_.data(); ++data) {
       for (int tensor = 0; tensor < layout_.tensor(); ++tensor) {
-        emit_message(message, label, data, tensor);
+        sent.back().push_back(emit_message(message, label, data, tensor));
       }
-    }
-    sent.emplace_back();
-    for (std::size_t i = first; i < builder_.task_count(); ++i) {
-      sent.back().emplace_back(i);
     }
   }
   for (std::size_t i = 0; i < messages_.size(); ++i) {
     for (const int earlier : messages_[i].after_messages) {
       for (std::size_t lane = 0; lane < sent[i].size(); ++lane) {
-        builder_.edge(sent[static_cast<std::size_t>(earlier)][lane], sent[i][lane]);
+        builder_.edge(sent[static_cast<std::size_t>(earlier)][lane].last, sent[i][lane].first);
       }
     }
   }
 }
 
-void Lowering::emit_message(const Message& message, const Label& label, int data, int tensor) {
+TransferTasks Lowering::emit_message(const Message& message, const Label& label, int data, int tensor) {
   const DeviceId from = device(message.producer.rank, data, tensor);
   const DeviceId to = device(message.consumer.rank, data, tensor);
-  TaskId task;
+  TransferTasks transfer;
   Bytes bytes;
   if (scenario_.profile && scenario_.profile->message == Bytes(0)) {
     const RouteId nothing = builder_.route({.uses = {}, .members = {from, to}});
-    task =
-        builder_.transfer(nothing, {.amount = Bytes(0), .latency = scenario_.profile->communication}, label);
+    transfer = emit({nothing, {.amount = Bytes(0), .latency = scenario_.profile->communication}}, label);
   } else {
     bytes = scenario_.profile ? scenario_.profile->message : workload_->message;
-    task = send(from, to, bytes, label);
+    transfer = send(from, to, bytes, label);
   }
   const auto lane = static_cast<std::size_t>(tensor);
-  builder_.edge(tasks(message.producer, data).output[lane], task);
+  builder_.edge(tasks(message.producer, data).output[lane], transfer.first);
   const TaskId consumer = tasks(message.consumer, data).first[lane];
-  builder_.edge(task, consumer);
+  builder_.edge(transfer.last, consumer);
   for (const ActionRef& at : message.after) {
-    builder_.edge(tasks(at, data).last[lane], task);
-    builder_.edge(tasks(at, data).output[lane], task);
+    builder_.edge(tasks(at, data).last[lane], transfer.first);
+    builder_.edge(tasks(at, data).output[lane], transfer.first);
   }
   for (const ActionRef& at : message.before) {
-    builder_.edge(task, tasks(at, data).first[lane]);
+    builder_.edge(transfer.last, tasks(at, data).first[lane]);
   }
   // A receive that is posted before the first compute of an iteration is posted after the one before.
   const bool posted_later = std::any_of(message.after.begin(), message.after.end(), [&](const ActionRef& at) {
@@ -227,15 +228,17 @@ void Lowering::emit_message(const Message& message, const Label& label, int data
   });
   const std::vector<TaskId>& before = place(message.consumer.rank, data).before;
   if (*scenario_.schedule.communication != Communication::independent && !posted_later && !before.empty()) {
-    builder_.edge(before[lane], task);
+    builder_.edge(before[lane], transfer.first);
   }
   // The receive buffer lives from the start of the transfer to the end of the first task that reads it.
-  builder_.memory({.task = task, .device = to, .kind = MemoryKind::buffers, .at_end = false, .bytes = bytes});
+  builder_.memory(
+      {.task = transfer.first, .device = to, .kind = MemoryKind::buffers, .at_end = false, .bytes = bytes});
   builder_.memory({.task = consumer,
                    .device = to,
                    .kind = MemoryKind::buffers,
                    .at_end = true,
                    .bytes = Bytes(0) - bytes});
+  return transfer;
 }
 
 std::vector<std::vector<GradientUnit>> Lowering::buckets(int pipeline) {
@@ -284,19 +287,19 @@ void Lowering::reduce_stage_rank(int pipeline) {
       for (int data = 0; data < layout_.data(); ++data) {
         members.push_back(device(pipeline, data, tensor));
       }
-      const TaskId task = collective(CollectiveKind::all_reduce, members,
-                                     workload_->gradient_bytes * Bytes(parameters), label);
+      const TransferTasks transfer = collective(CollectiveKind::all_reduce, members,
+                                                workload_->gradient_bytes * Bytes(parameters), label);
       for (int data = 0; data < layout_.data(); ++data) {
         const Place& at = place(pipeline, data);
         const std::vector<TaskId> ready =
             scenario_.parallelism.data_parallel.overlap ? at.program->ready(last) : at.cell->last();
-        builder_.edge(ready[static_cast<std::size_t>(tensor)], task);
+        builder_.edge(ready[static_cast<std::size_t>(tensor)], transfer.first);
       }
       std::optional<TaskId>& chain = reduced_[{pipeline, tensor}];
       if (chain) {
-        builder_.edge(*chain, task);
+        builder_.edge(*chain, transfer.first);
       }
-      chain = task;
+      chain = transfer.last;
     }
   }
 }
@@ -321,15 +324,15 @@ void Lowering::tie_embeddings() {
   const Label label{.name = names_.embedding_all_reduce, .phase = Phase::backward, .group = Group::other};
   for (int tensor = 0; tensor < layout_.tensor(); ++tensor) {
     for (int data = 0; data < layout_.data(); ++data) {
-      const TaskId task = collective(CollectiveKind::all_reduce,
-                                     {device(0, data, tensor), device(last, data, tensor)}, payload, label);
+      const TransferTasks transfer = collective(
+          CollectiveKind::all_reduce, {device(0, data, tensor), device(last, data, tensor)}, payload, label);
       for (const int pipeline : {0, last}) {
-        builder_.edge(place(pipeline, data).cell->last()[static_cast<std::size_t>(tensor)], task);
+        builder_.edge(place(pipeline, data).cell->last()[static_cast<std::size_t>(tensor)], transfer.first);
         if (const auto& chain = reduced_[{pipeline, tensor}]) {
-          builder_.edge(*chain, task);
+          builder_.edge(*chain, transfer.first);
         }
       }
-      tied_[{data, tensor}] = task;
+      tied_[{data, tensor}] = transfer.last;
     }
   }
 }
@@ -364,46 +367,52 @@ void Lowering::await_gradients(int data) {
       members.push_back(device(pipeline, data, tensor));
     }
   }
-  const TaskId norm =
+  const TransferTasks norm =
       collective(CollectiveKind::all_reduce, members, Bytes(4),
                  {.name = names_.grad_norm, .phase = Phase::grad_norm, .group = Group::other});
   for (int pipeline = 0; pipeline < layout_.pipeline(); ++pipeline) {
     Cell& cell = *place(pipeline, data).cell;
     for (int tensor = 0; tensor < layout_.tensor(); ++tensor) {
-      builder_.edge(cell.last()[static_cast<std::size_t>(tensor)], norm);
+      builder_.edge(cell.last()[static_cast<std::size_t>(tensor)], norm.first);
       if (const auto& chain = reduced_[{pipeline, tensor}]) {
-        builder_.edge(*chain, norm);
+        builder_.edge(*chain, norm.first);
       }
       if (const auto tied = tied_.find({data, tensor}); tied != tied_.end()) {
-        builder_.edge(tied->second, norm);
+        builder_.edge(tied->second, norm.first);
       }
     }
-    cell.await(norm);
+    cell.await(norm.last);
   }
 }
 
-TaskId Lowering::collective(CollectiveKind kind, const std::vector<DeviceId>& members, Bytes payload,
-                            const Label& label) {
-  auto [entry, is_new] = collectives_.try_emplace({kind, members, payload});
+TransferTasks Lowering::collective(CollectiveKind kind, const std::vector<DeviceId>& members, Bytes payload,
+                                   const Label& label) {
+  auto [entry, is_new] = collectives_.try_emplace({label.group, kind, members, payload});
   if (is_new) {
     std::vector<std::size_t> gpus;
     for (const DeviceId member : members) {
       gpus.push_back(gpu_of_device_[member.index()]);
     }
-    TransferPlan plan = plan_ring(topology_, nccl_, kind, gpus, payload);
-    entry->second = {builder_.route(on_devices(std::move(plan.route))), plan.work};
+    entry->second = intern(planner_.collective(label.group, kind, gpus, payload));
   }
-  return builder_.transfer(entry->second.first, entry->second.second, label);
+  return emit(entry->second, label);
 }
 
-TaskId Lowering::send(DeviceId from, DeviceId to, Bytes bytes, const Label& label) {
+TransferTasks Lowering::send(DeviceId from, DeviceId to, Bytes bytes, const Label& label) {
   auto [entry, is_new] = sends_.try_emplace({from, to, bytes});
   if (is_new) {
-    TransferPlan plan =
-        plan_send(topology_, nccl_, gpu_of_device_[from.index()], gpu_of_device_[to.index()], bytes);
-    entry->second = {builder_.route(on_devices(std::move(plan.route))), plan.work};
+    entry->second = intern(planner_.send(gpu_of_device_[from.index()], gpu_of_device_[to.index()], bytes));
   }
-  return builder_.transfer(entry->second.first, entry->second.second, label);
+  return emit(entry->second, label);
+}
+
+Lowering::Planned Lowering::intern(TransferPlan plan) {
+  return {builder_.route(on_devices(std::move(plan.route))), plan.work};
+}
+
+TransferTasks Lowering::emit(const Planned& planned, const Label& label) {
+  const TaskId task = builder_.transfer(planned.route, planned.work, label);
+  return {task, task};
 }
 
 Route Lowering::on_devices(Route route) const {
@@ -439,9 +448,8 @@ std::vector<MemorySplit> Lowering::statics() const {
 
 }  // namespace
 
-Lowered lower(const Scenario& scenario, const Schedule& schedule, const Topology& topology,
-              const Accelerator& accelerator, const Partition& partition) {
-  return Lowering(scenario, schedule, topology, accelerator, partition).run();
+Lowered lower(const Prepared& prepared, const Partition& partition) {
+  return Lowering(prepared, partition).run();
 }
 
 }  // namespace makespan

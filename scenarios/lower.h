@@ -3,12 +3,9 @@
 #include <vector>
 
 #include "core/task_graph.h"
-#include "devices/accelerator.h"
 #include "devices/memory_ledger.h"
-#include "network/topology.h"
 #include "scenarios/layout.h"
-#include "scenarios/scenario.h"
-#include "schedules/schedule.h"
+#include "scenarios/prepared.h"
 
 namespace makespan {
 
@@ -21,14 +18,13 @@ struct Lowered {
 };
 
 /// Lowers every rank of `partition` over one or more iterations: the schedule's passes (scenarios/program.h),
-/// the messages between stages, gradient reduction, gradient norm and optimizer. Requires a resolved
-/// scenario, and for now the finest partition.
+/// the messages between stages, gradient reduction, gradient norm and optimizer. Requires for now the finest
+/// partition.
 ///
 /// Gradients are reduced over the data-parallel group in buckets, in the order in which the backward passes
 /// complete them; with overlap a bucket starts when its last gradient is there (Megatron-LM's DDP), otherwise
 /// after the last backward pass. Tied embeddings are then summed between the first and the last stage; the
 /// norm of the gradients is reduced over the model-parallel group; then the optimizer steps.
-[[nodiscard]] Lowered lower(const Scenario& scenario, const Schedule& schedule, const Topology& topology,
-                            const Accelerator& accelerator, const Partition& partition);
+[[nodiscard]] Lowered lower(const Prepared& prepared, const Partition& partition);
 
 }  // namespace makespan

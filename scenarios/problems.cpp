@@ -38,9 +38,13 @@ std::string shown(std::string_view text) {
 
 void Problems::add(const SourceLocation& where, const std::string& key, const std::string& what,
                    const std::string& hint) {
+  add(InputError(where, key, what, hint));
+}
+
+void Problems::add(const InputError& error) {
   ++count_;
   if (messages_.size() < kMaxProblems) {
-    messages_.emplace_back(InputError(where, key, what, hint).what());
+    messages_.emplace_back(error.what());
   }
 }
 

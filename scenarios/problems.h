@@ -20,6 +20,9 @@ class Problems {
   void add(const SourceLocation& where, const std::string& key, const std::string& what,
            const std::string& hint = {});
 
+  /// Adds what `error` says.
+  void add(const InputError& error);
+
   /// Adds a problem after which reading cannot go on, and throws all of them.
   [[noreturn]] void fail(const SourceLocation& where, const std::string& key, const std::string& what,
                          const std::string& hint = {});

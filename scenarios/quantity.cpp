@@ -290,6 +290,21 @@ const Unit& dividing_unit(std::span<const Unit> table, std::int64_t count) {
   return *best;
 }
 
+/// `count` in the largest of `units`, which are decimal and ascending, that is not larger than it.
+std::string decimal_text(std::int64_t count, std::span<const Unit> units) {
+  const Unit* best = &units.front();
+  for (const Unit& unit : units) {
+    best = static_cast<std::uint64_t>(count) >= unit.numerator ? &unit : best;
+  }
+  const auto unit = static_cast<std::int64_t>(best->numerator);
+  std::string text = std::to_string(count / unit);
+  if (const std::int64_t rest = count % unit; rest != 0) {
+    const std::string fraction = std::to_string(unit + rest).substr(1);
+    text += "." + fraction.substr(0, fraction.find_last_not_of('0') + 1);
+  }
+  return text + " " + std::string(best->name);
+}
+
 }  // namespace
 
 Parsed<std::int64_t> parse_integer(std::string_view text) {
@@ -351,19 +366,11 @@ Parsed<std::int64_t> parse_count(std::string_view text, std::string_view unit) {
 }
 
 std::string time_text(Time time) {
-  constexpr std::size_t kSecond = 4;  // larger units are not decimal
-  std::size_t best = 0;
-  for (std::size_t i = 1; i <= kSecond; ++i) {
-    best = static_cast<std::uint64_t>(time.count()) >= kTimes[i].numerator ? i : best;
-  }
-  const auto unit = static_cast<std::int64_t>(kTimes[best].numerator);
-  std::string text = std::to_string(time.count() / unit);
-  if (const std::int64_t rest = time.count() % unit; rest != 0) {
-    std::string fraction = std::to_string(rest);
-    fraction.insert(0, 3 * best - fraction.size(), '0');
-    text += "." + fraction.substr(0, fraction.find_last_not_of('0') + 1);
-  }
-  return text + " " + std::string(kTimes[best].name);
+  return decimal_text(time.count(), std::span(kTimes).first(5));  // larger units are not decimal
+}
+
+std::string rate_text(Rate rate) {
+  return decimal_text(rate.count(), std::span(kRates).subspan(9, 5));
 }
 
 std::string size_text(Bytes size) {

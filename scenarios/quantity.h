@@ -35,8 +35,10 @@ struct Parsed {
 [[nodiscard]] Parsed<std::int64_t> parse_count(std::string_view text, std::string_view unit);
 
 /// The same quantities as text that reads back to the same value, in the largest unit that is not larger than
-/// the value (times) or that divides it (sizes and counts): "18.522 ms", "48 MiB", "40 M parameters".
+/// the value (times and bandwidths) or that divides it (sizes and counts): "18.522 ms", "48 MiB", "40 M
+/// parameters".
 [[nodiscard]] std::string time_text(Time time);
+[[nodiscard]] std::string rate_text(Rate rate);
 [[nodiscard]] std::string size_text(Bytes size);
 [[nodiscard]] std::string count_text(std::int64_t count, std::string_view unit);
 

@@ -39,7 +39,7 @@ std::vector<RankReport> rank_reports(const Prepared& prepared, const Lowered& lo
     const std::size_t gpu = layout.gpu(rank);
     ranks.push_back({.rank = rank,
                      .at = layout.coordinates(rank),
-                     .node = static_cast<int>(prepared.topology.gpus()[gpu].node),
+                     .node = static_cast<int>(prepared.machine.topology.gpus()[gpu].node),
                      .gpu = gpu,
                      .time = times[static_cast<std::size_t>(rank)],
                      .memory = memory[static_cast<std::size_t>(rank)]});

@@ -115,6 +115,7 @@ void Resolver::size() {
 
 void Resolver::run() {
   cluster();
+  faults();
   order();
   schedule();
   if (s_.profile) {

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "core/text.h"
-#include "network/fabrics.h"
 #include "scenarios/resolver.h"
 
 namespace makespan {
@@ -88,25 +87,6 @@ void Resolver::tensor_parallel() {
     complain("parallelism.sequence_parallel",
              "cannot split a sequence of " + text(model.sequence) + " tokens over " + text(tensor) + " ranks",
              "'tensor' must divide 'model.sequence'");
-  }
-}
-
-void Resolver::cluster() {
-  constexpr std::int64_t kMaxGpus = std::int64_t{1} << 20U;  // of a topology
-  const std::string& name = s_.cluster.node;
-  std::vector<std::string_view> names;
-  for (const NodeSpec& spec : node_specs()) {
-    names.push_back(spec.name);
-    if (spec.name == name) {
-      gpus_ = s_.cluster.nodes * spec.gpus;
-      unit_ = spec.unit;
-    }
-  }
-  if (gpus_ == 0) {
-    complain("cluster.node", "unknown node " + shown(name), suggestion(name, names));
-  } else if (gpus_ > kMaxGpus) {
-    complain("cluster.nodes",
-             text(gpus_) + " GPUs are more than the " + text(kMaxGpus) + " that can be simulated");
   }
 }
 

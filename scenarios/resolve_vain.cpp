@@ -5,11 +5,7 @@ namespace makespan {
 /// Only values that differ from the default: a resolved scenario gives every key.
 void Resolver::vain_keys() {
   const Parallelism& parallelism = s_.parallelism;
-  if (s_.cluster.nodes <= unit_ && s_.cluster.fabric.oversubscription > 1) {
-    no_effect("cluster.fabric.oversubscription",
-              "up to " + text(unit_) +
-                  " nodes of this kind share their leaf switches, and no transfer leaves these");
-  }
+  vain_fabric();
   if (parallelism.data == 1 || s_.profile) {
     const std::string why = s_.profile ? "a profile has no gradients" : "there is one replica";
     if (!parallelism.data_parallel.overlap) {
@@ -27,10 +23,33 @@ void Resolver::vain_keys() {
   if (s_.simulation.seed != SimulationSpec{}.seed) {
     no_effect("simulation.seed", "nothing is random in this version");
   }
+  vain_collectives();
   if (s_.profile) {
     vain_with_profile();
   } else {
     vain_software();
+  }
+}
+
+void Resolver::vain_collectives() {
+  const Parallelism& parallelism = s_.parallelism;
+  const std::string with_profile = "a profile has no collectives";
+  if (s_.profile || parallelism.tensor == 1) {
+    no_effect("collectives.tp", s_.profile ? with_profile : "tensor is 1");
+  }
+  if (s_.profile || parallelism.data == 1) {
+    no_effect("collectives.dp", s_.profile ? with_profile : "there is one replica");
+  }
+  if (s_.profile || (parallelism.tensor == 1 && parallelism.pipeline == 1)) {
+    no_effect("collectives.other", s_.profile ? with_profile : "tensor and pipeline are 1");
+  }
+  if (!parallelism.sequence_parallel) {
+    no_effect("collectives.tp.measured.reduce_scatter", "tensor groups use it with sequence parallelism");
+  }
+  for (const std::string group : {"dp", "other"}) {
+    for (const std::string kind : {"all_gather", "reduce_scatter"}) {
+      no_effect("collectives." + group + ".measured." + kind, "such groups use all-reduce alone");
+    }
   }
 }
 

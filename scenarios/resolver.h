@@ -34,7 +34,8 @@ class Resolver {
   /// Warns that `key` was given in vain.
   void no_effect(const std::string& key, const std::string& why) {
     if (given(key)) {
-      warnings_.emplace_back(InputError(find_location(s_.locations, key), key, "has no effect: " + why).what());
+      warnings_.emplace_back(
+          InputError(find_location(s_.locations, key), key, "has no effect: " + why).what());
     }
   }
 
@@ -44,6 +45,10 @@ class Resolver {
   void tensor_parallel();
   void software();
   void cluster();
+  void accelerator();
+  void faults();
+  void vain_fabric();
+  void vain_oversubscription();
   void data();
   void order();
   void placement();
@@ -56,6 +61,7 @@ class Resolver {
   void positive_sums();
   void batch();
   void vain_keys();
+  void vain_collectives();
   void vain_software();
   void vain_with_profile();
   void size();
@@ -66,8 +72,7 @@ class Resolver {
   std::vector<std::string>& warnings_;
   Problems problems_;
   std::int64_t gpus_ = 0;
-  std::int64_t unit_ = 0;  ///< nodes on one leaf
-  Software usual_;         ///< what the preset says
+  Software usual_;  ///< what the preset says
 };
 
 }  // namespace makespan

@@ -2,10 +2,26 @@
 
 #include <utility>
 
-#include "scenarios/machine.h"
+#include "scenarios/faults.h"
 #include "schedules/catalogue.h"
 
 namespace makespan {
+
+namespace {
+
+/// Whether communication may turn out impossible: where nothing is pinned, a generated cluster without faults
+/// has all routes.
+bool needs_trial(const Scenario& scenario) {
+  const auto pins = [](const CollectivePin& pin) {
+    return pin.algorithm || pin.protocol || pin.channels > 0;
+  };
+  const Collectives& collectives = scenario.collectives;
+  return pins(collectives.tp) || pins(collectives.dp) || pins(collectives.other) ||
+         !scenario.faults.empty() || has_given_fabric(scenario.cluster.topology) ||
+         !scenario.cluster.topology.nccl_xml.empty() || !scenario.cluster.topology.nvidia_smi.empty();
+}
+
+}  // namespace
 
 Prepared prepare(Scenario scenario, std::vector<std::string> warnings) {
   ScheduleOptions options;
@@ -16,18 +32,25 @@ Prepared prepare(Scenario scenario, std::vector<std::string> warnings) {
   options.lifo = scenario.schedule.lifo;
   Schedule schedule = generate(scenario.schedule.kind, options);
   Machine machine = build_machine(scenario.cluster);
+  apply_faults(scenario, machine);
   warnings.insert(warnings.end(), machine.warnings.begin(), machine.warnings.end());
+  const Accelerator& accelerator = find_accelerator(machine.node.accelerator);
+  CollectiveChoices collectives = read_collectives(scenario);
+  if (needs_trial(scenario)) {
+    GroupPlanner planner(scenario, machine, accelerator, collectives);
+    check_communication(scenario, planner);
+  }
   return {.scenario = std::move(scenario),
           .schedule = std::move(schedule),
-          .topology = std::move(machine.topology),
-          .accelerator = &find_accelerator(machine.node.accelerator),
+          .machine = std::move(machine),
+          .accelerator = &accelerator,
+          .collectives = std::move(collectives),
           .warnings = std::move(warnings)};
 }
 
 Run run(Prepared prepared, const SimulationOptions& options) {
   const Partition partition = every_rank_alone(static_cast<int>(prepared.scenario.ranks()));
-  Lowered lowered =
-      lower(prepared.scenario, prepared.schedule, prepared.topology, *prepared.accelerator, partition);
+  Lowered lowered = lower(prepared, partition);
   Timeline timeline = simulate(lowered.graph, options);
   Report report = summarize(prepared, lowered, timeline);
   return {.prepared = std::move(prepared),

@@ -5,25 +5,15 @@
 
 #include "core/simulator.h"
 #include "core/timeline.h"
-#include "devices/accelerator.h"
-#include "network/topology.h"
 #include "scenarios/lower.h"
+#include "scenarios/prepared.h"
 #include "scenarios/report.h"
 #include "scenarios/scenario.h"
-#include "schedules/schedule.h"
 
 namespace makespan {
 
-/// A scenario made ready: everything that can be refused has been.
-struct Prepared {
-  Scenario scenario;
-  Schedule schedule;
-  Topology topology;
-  const Accelerator* accelerator = nullptr;
-  std::vector<std::string> warnings;
-};
-
-/// Generates and validates the schedule, builds the cluster. Requires a resolved scenario.
+/// Generates and validates the schedule, builds the cluster and applies the
+/// faults. Requires a resolved scenario.
 [[nodiscard]] Prepared prepare(Scenario scenario, std::vector<std::string> warnings = {});
 
 /// A finished run with all that traces and figures need.

@@ -8,6 +8,8 @@
 
 #include "core/error.h"
 #include "core/units.h"
+#include "network/collective.h"
+#include "network/topology.h"
 #include "schedules/schedule.h"
 
 namespace makespan {
@@ -74,10 +76,68 @@ struct Profile {
   Time communication;                 ///< ... a fixed time that occupies nothing
 };
 
+/// A file, by its path from where the program runs. A scenario gives it from where the scenario's file is.
+struct FilePath {
+  std::string path;
+
+  [[nodiscard]] bool empty() const { return path.empty(); }
+};
+
+struct Routing {
+  RoutingMode mode = RoutingMode::ideal;
+  std::int64_t subflows = 1;
+  std::int64_t seed = 1;
+};
+
+/// As FabricSpec (network/fabrics.h), whose defaults it has.
 struct Fabric {
   std::string kind = "rail-fat-tree";
   double oversubscription = 1.0;
-  std::string routing = "ideal";
+  double core_oversubscription = 1.0;
+  std::int64_t unit = 0;
+  std::int64_t radix = 0;
+  std::int64_t tiers = 0;
+  std::int64_t pod = 0;
+  std::int64_t groups = 0;
+  std::int64_t group_nodes = 0;
+  std::int64_t group_switches = 0;
+  std::int64_t group_spines = 0;
+  std::int64_t global_links = 0;
+  Rate link;
+  std::vector<std::int64_t> dimensions;
+  bool wrap = true;
+  Routing routing;
+  std::string transport;  ///< default: the node's
+};
+
+/// A vertex of a graph that a scenario describes; see GraphVertex (network/graph_spec.h).
+struct ClusterVertex {
+  std::string name;
+  VertexKind kind = VertexKind::gpu;
+  std::string node;
+  std::int64_t tier = 0;
+};
+
+struct ClusterLink {
+  std::vector<std::string> ends;  ///< the names of two vertices
+  LinkKind kind = LinkKind::nvlink;
+  Rate bandwidth;
+  Time latency;
+  std::int64_t cables = 1;
+};
+
+struct ClusterGraph {
+  std::vector<ClusterVertex> vertices;
+  std::vector<ClusterLink> links;
+};
+
+/// A topology as a tool or a person wrote it down: the inside of every node, the fabric, or both.
+struct GivenTopology {
+  FilePath nccl_xml;
+  FilePath nvidia_smi;
+  FilePath ibnetdiscover;
+  FilePath slurm;
+  ClusterGraph graph;
 };
 
 struct Cluster {
@@ -86,7 +146,41 @@ struct Cluster {
   std::string node;
   std::int64_t nodes = 1;
   Fabric fabric;
+  GivenTopology topology;
   Locations locations;  ///< of its keys, as in a scenario: "cluster.nodes"
+};
+
+/// What is pinned of the collectives of one kind of group; see CollectiveChoice (network/collective.h).
+struct CollectivePin {
+  std::optional<Algorithm> algorithm;
+  std::optional<Protocol> protocol;
+  std::int64_t channels = 0;
+
+  /// What nccl-tests printed, by the kind of collective.
+  struct Measured {
+    FilePath all_reduce;
+    FilePath all_gather;
+    FilePath reduce_scatter;
+  } measured;
+};
+
+/// By Group.
+struct Collectives {
+  CollectivePin tp;
+  CollectivePin dp;
+  CollectivePin other;
+};
+
+enum class FaultKind : std::uint8_t { slow_link, link_down };
+
+/// Something that is wrong with links; see scenarios/faults.h.
+struct Fault {
+  FaultKind kind = FaultKind::slow_link;
+  std::string target;
+  std::optional<double> factor;  ///< of the capacity that is left
+  Time latency;                  ///< added
+  Time from;
+  Time until;  ///< 0: for ever
 };
 
 enum class Dimension : std::uint8_t { tensor, context, data, pipeline };
@@ -165,6 +259,8 @@ struct Scenario {
   SimulationSpec simulation;
   Software software;
   Reference reference;
+  Collectives collectives;
+  std::vector<Fault> faults;
 
   Locations locations;
 

@@ -44,6 +44,10 @@ struct Type {
     return {{"oneOf", Json::array({std::move(word), std::move(mapping)})}};
   }
 
+  Json operator()(const SectionsRef& /*sections*/) const {
+    return {{"type", "array"}, {"items", section_schema(field)}};
+  }
+
   Json operator()(const Unsupported& unsupported) const {
     if (unsupported.neutral == "{}" || unsupported.neutral == "[]") {
       return {{"const", Json::parse(unsupported.neutral)}};
@@ -88,6 +92,14 @@ struct Type {
   Json operator()(const Time* /*value*/) const { return time_schema(); }
 
   Json operator()(const Bytes* /*value*/) const { return quantity("[kMGT]?B|[KMGT]iB"); }
+
+  Json operator()(const Rate* /*value*/) const { return quantity("([kMGT]|[KMGT]i)?[bB]/s"); }
+
+  Json operator()(const FilePath* /*value*/) const { return {{"type", "string"}, {"minLength", 1}}; }
+
+  Json operator()(const std::vector<std::string>* /*value*/) const {
+    return list_of({{"type", "string"}, {"minLength", 1}});
+  }
 
   Json operator()(const std::vector<Time>* /*value*/) const {
     return {{"oneOf", Json::array({time_schema(), list_of(time_schema())})}};
@@ -140,6 +152,8 @@ struct TypeName {
                                       : "mapping";
   }
 
+  std::string operator()(const SectionsRef& /*sections*/) const { return "list of mappings"; }
+
   std::string operator()(const Unsupported& /*unsupported*/) const { return "not supported yet"; }
 
   std::string operator()(const std::int64_t* /*value*/) const {
@@ -177,6 +191,12 @@ struct TypeName {
 
   std::string operator()(const Bytes* /*value*/) const { return "size"; }
 
+  std::string operator()(const Rate* /*value*/) const { return "bandwidth"; }
+
+  std::string operator()(const FilePath* /*value*/) const { return "file"; }
+
+  std::string operator()(const std::vector<std::string>* /*value*/) const { return "list of texts"; }
+
   std::string operator()(const std::vector<Time>* /*value*/) const { return "time or list of times"; }
 
   std::string operator()(const std::vector<std::int64_t>* /*value*/) const {
@@ -203,7 +223,7 @@ void append_section(std::string& page, const Field& section, const std::string& 
             (field.required ? "required" : usual) + " | " + field.doc + " |\n";
   }
   for (const Field& field : section.fields) {
-    if (std::holds_alternative<SectionRef>(field.value)) {
+    if (!field.fields.empty()) {
       append_section(page, field, path.empty() ? field.name : path + "." + field.name);
     }
   }
@@ -221,12 +241,14 @@ line. The name of a library scenario works wherever a file does (`makespan list 
 Rules of the text:
 
 - Numbers are decimal, finite and without leading zeros; `1e3` is a whole number. Booleans are `true` and `false`.
-- Times and sizes carry a unit: `18.5 ms`, `48 MiB`. Times: `ps ns us ms s min h`. Sizes: `B`, `kB MB GB TB` (decimal),
+- Quantities carry a unit: `18.5 ms`, `48 MiB`. Times: `ps ns us ms s min h`. Sizes: `B`, `kB MB GB TB` (decimal),
   `KiB MiB GiB TiB` (binary). `b` is a bit and `B` a byte. Values are rounded once, to the picosecond or byte.
+- Bandwidths are sizes per second, as in `400 Gb/s` or `50 GB/s`.
+- Files are named from where the scenario's file is; those on the command line from where the program runs.
 - UTF-8 without control characters, at most 8 MiB, 64 levels and 200 000 values with aliases expanded. Tags and merge
   keys are refused.
 - Keys marked "not supported yet" belong to the format and are refused until a version supports them; their neutral value
-  (`faults: []`, `zero: 0`) is accepted.
+  (`offload: {}`, `zero: 0`) is accepted.
 
 Give either `model` or `workload`.
 )";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 
 #include "scenarios/quantity.h"
 
@@ -59,6 +60,8 @@ struct Text {
 
   Result operator()(const SectionRef& /*section*/) const { return std::nullopt; }
 
+  Result operator()(const SectionsRef& /*sections*/) const { return std::nullopt; }
+
   Result operator()(const Unsupported& /*unsupported*/) const { return std::nullopt; }
 
   Result operator()(const std::int64_t* value) const {
@@ -101,12 +104,24 @@ struct Text {
     return value->count() == 0 ? std::nullopt : Result(size_text(*value));
   }
 
+  Result operator()(const Rate* value) const {
+    return value->count() == 0 ? std::nullopt : Result(rate_text(*value));
+  }
+
+  Result operator()(const FilePath* value) const {
+    return value->empty() ? std::nullopt : Result(quoted(std::filesystem::absolute(value->path).string()));
+  }
+
   Result operator()(const std::vector<Time>* value) const {
     return value->size() == 1 ? Result(time_text(value->front())) : list(*value, time_text);
   }
 
   Result operator()(const std::vector<std::int64_t>* value) const {
     return list(*value, [](std::int64_t item) { return std::to_string(item); });
+  }
+
+  Result operator()(const std::vector<std::string>* value) const {
+    return list(*value, [](const std::string& item) { return is_plain(item) ? item : quoted(item); });
   }
 };
 

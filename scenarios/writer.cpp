@@ -7,16 +7,32 @@ namespace makespan {
 
 namespace {
 
+void append_yaml(std::string& text, const Field& section, const std::string& indent);
+
+/// A list: each item's first key behind a dash, the others below it.
+void append_items(std::string& text, const Field& list, const SectionsRef& items, const std::string& indent) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    Field item = list;
+    item.fields = items.keys(i);
+    std::string inner;
+    append_yaml(inner, item, indent + "  ");
+    inner[indent.size()] = '-';
+    text += inner;
+  }
+}
+
 void append_yaml(std::string& text, const Field& section, const std::string& indent) {
   for (const Field& field : section.fields) {
-    if (std::holds_alternative<SectionRef>(field.value)) {
-      std::string inner;
+    std::string inner;
+    if (const auto* items = std::get_if<SectionsRef>(&field.value)) {
+      append_items(inner, field, *items, indent + "  ");
+    } else if (std::holds_alternative<SectionRef>(field.value)) {
       append_yaml(inner, field, indent + "  ");
-      if (!inner.empty()) {
-        text.append(indent).append(field.name).append(":\n").append(inner);
-      }
     } else if (const auto value = value_text(field)) {
       text.append(indent).append(field.name).append(": ").append(*value).append("\n");
+    }
+    if (!inner.empty()) {
+      text.append(indent).append(field.name).append(":\n").append(inner);
     }
   }
 }

@@ -75,7 +75,7 @@ TraceRank trace_rank(const Run& run, int number) {
 /// fabric whose switches are told apart.
 std::vector<ResourceId> shown_links(const Run& run, const std::vector<int>& ranks) {
   constexpr std::size_t kMostTrunks = 4;  // both directions
-  const Topology& topology = run.prepared.topology;
+  const Topology& topology = run.prepared.machine.topology;
   std::set<ResourceId> links;
   for (const int rank : ranks) {
     const Gpu& gpu = topology.gpus()[run.report.ranks[static_cast<std::size_t>(rank)].gpu];
