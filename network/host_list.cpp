@@ -41,7 +41,7 @@ class HostListReader {
 
   void append(std::vector<std::string>& hosts, std::vector<std::string> more) const {
     if (hosts.size() + more.size() > kMaxHosts) {
-      fail(0, "more than " + std::to_string(kMaxHosts) + " hosts in " + quoted(text_), "name fewer hosts");
+      fail(0, "more than " + std::to_string(kMaxHosts) + " hosts in " + in_quotes(text_), "name fewer hosts");
     }
     for (std::string& host : more) {
       hosts.push_back(std::move(host));
@@ -55,7 +55,7 @@ class HostListReader {
     while (!ends() && text_[at_] != ',') {
       const std::vector<std::string> parts = take('[') ? bracket() : std::vector<std::string>{letters()};
       if (names.size() * parts.size() > kMaxHosts) {
-        fail(start, "more than " + std::to_string(kMaxHosts) + " hosts in " + quoted(text_),
+        fail(start, "more than " + std::to_string(kMaxHosts) + " hosts in " + in_quotes(text_),
              "name fewer hosts");
       }
       std::vector<std::string> longer;
@@ -67,7 +67,7 @@ class HostListReader {
       names = std::move(longer);
     }
     if (names.front().empty()) {
-      fail(start, "a host without a name in " + quoted(text_), "a list such as node[01-16,20],login1");
+      fail(start, "a host without a name in " + in_quotes(text_), "a list such as node[01-16,20],login1");
     }
     if (names.back().size() > kMaxName) {
       fail(start, "a host name of " + std::to_string(names.back().size()) + " letters",
@@ -81,7 +81,8 @@ class HostListReader {
     while (!ends() && text_[at_] != ',' && text_[at_] != '[') {
       const char letter = text_[at_];
       if (!is_name_letter(letter) || letter == ']') {
-        fail(at_, quoted(text_.substr(at_, 1)) + " in a host name", "a list such as node[01-16,20],login1");
+        fail(at_, in_quotes(text_.substr(at_, 1)) + " in a host name",
+             "a list such as node[01-16,20],login1");
       }
       ++at_;
     }
@@ -97,8 +98,8 @@ class HostListReader {
     } while (take(','));
     if (!take(']')) {
       fail(ends() ? start : at_,
-           ends() ? "a bracket that is not closed in " + quoted(text_)
-                  : quoted(text_.substr(at_, 1)) + " between brackets",
+           ends() ? "a bracket that is not closed in " + in_quotes(text_)
+                  : in_quotes(text_.substr(at_, 1)) + " between brackets",
            "numbers and ranges such as [1-8,12]");
     }
     return numbers;
@@ -111,7 +112,7 @@ class HostListReader {
     const std::uint32_t low = value(first);
     const std::uint32_t high = value(last);
     if (high < low) {
-      fail(start, "the range " + quoted(text_.substr(start, at_ - start)) + " runs backwards",
+      fail(start, "the range " + in_quotes(text_.substr(start, at_ - start)) + " runs backwards",
            "the lower number first");
     }
     if (high - low >= kMaxHosts) {
@@ -134,7 +135,8 @@ class HostListReader {
     }
     const std::string_view found = text_.substr(start, at_ - start);
     if (found.empty() || found.size() > kMaxDigits) {
-      fail(start, found.empty() ? "a number is missing in " + quoted(text_) : "a number of too many digits",
+      fail(start,
+           found.empty() ? "a number is missing in " + in_quotes(text_) : "a number of too many digits",
            "numbers of at most " + std::to_string(kMaxDigits) + " digits and ranges such as [1-8,12]");
     }
     return found;

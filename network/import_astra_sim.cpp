@@ -14,7 +14,7 @@ namespace {
 constexpr std::array<std::string_view, 4> kKeys = {"topology", "npus_count", "bandwidth", "latency"};
 constexpr std::array<std::string_view, 3> kKinds = {"Ring", "FullyConnected", "Switch"};
 constexpr std::size_t kMaxGpus = 65'536;
-constexpr std::size_t kMaxLinks = 4'000'000;
+constexpr std::size_t kMaxLinks = 1'000'000;
 constexpr int kMaxNpus = 1024;
 constexpr double kMaxGigabytes = 1e6;
 
@@ -51,7 +51,7 @@ void join(GraphSpec& graph, const AstraSimDimension& dimension, std::size_t firs
 
 void check(const AstraSimDimension& dimension, const SourceLocation& where) {
   if (std::find(kKinds.begin(), kKinds.end(), dimension.kind) == kKinds.end()) {
-    throw InputError(where, "topology", "there is no kind " + quoted(dimension.kind),
+    throw InputError(where, "topology", "there is no kind " + in_quotes(dimension.kind),
                      suggestion(dimension.kind, kKinds));
   }
   if (dimension.npus < 1 || dimension.npus > kMaxNpus) {
@@ -93,7 +93,7 @@ class AstraSimReader {
       dimension.latency = number("latency", d);
       if (dimension.npus != number("npus_count", d)) {
         throw InputError(source_.at(values_.at("npus_count")[d]), "npus_count",
-                         quoted(values_.at("npus_count")[d]) + " NPUs", "whole numbers");
+                         in_quotes(values_.at("npus_count")[d]) + " NPUs", "whole numbers");
       }
       dimensions.push_back(std::move(dimension));
     }
@@ -110,7 +110,7 @@ class AstraSimReader {
     const std::string_view key = line.substr(0, colon);
     const auto* const known = std::find(kKeys.begin(), kKeys.end(), key);
     if (known == kKeys.end()) {
-      throw InputError(source_.at(line), {}, "there is no key " + quoted(key), suggestion(key, kKeys));
+      throw InputError(source_.at(line), {}, "there is no key " + in_quotes(key), suggestion(key, kKeys));
     }
     const std::size_t open = line.find_first_not_of(" \t", std::min(colon, line.size() - 1) + 1);
     const std::size_t close = line.find_last_not_of(" \t");
@@ -125,7 +125,8 @@ class AstraSimReader {
       const Values parts = words(rest.substr(0, comma));
       if (parts.size() != 1) {
         throw InputError(source_.at(rest), std::string(key),
-                         "has " + quoted(rest.substr(0, comma)) + " in its list", "one value between commas");
+                         "has " + in_quotes(rest.substr(0, comma)) + " in its list",
+                         "one value between commas");
       }
       values.push_back(parts.front());
       if (comma == std::string_view::npos) {
@@ -148,7 +149,7 @@ class AstraSimReader {
     const auto value = decimal_number(values[dimension]);
     if (!value || *value < 0 || *value > 1e9) {
       throw InputError(source_.at(values[dimension]), std::string(key),
-                       quoted(values[dimension]) + " is no number", "a number from 0 to 1e9");
+                       in_quotes(values[dimension]) + " is no number", "a number from 0 to 1e9");
     }
     return *value;
   }
@@ -174,7 +175,7 @@ GraphSpec astra_sim_graph(const std::vector<AstraSimDimension>& dimensions, cons
   }
   if (dimensions.empty() || gpus > kMaxGpus || links > kMaxLinks) {
     throw InputError(where, "npus_count", "is out of range",
-                     "at least one dimension, at most 65,536 NPUs and 4,000,000 links");
+                     "at least one dimension, at most 65,536 NPUs and 1,000,000 links");
   }
   GraphSpec graph;
   for (std::size_t g = 0; g < gpus; ++g) {

@@ -117,13 +117,10 @@ void leave_out_far_nics(GraphSpec& graph, const std::string& file) {
     }
     any = any || least != kFar;
   }
-  if (!any) {
-    return;
-  }
   std::vector<bool> drop(graph.vertices.size());
   std::vector<std::string> names;
   for (const std::size_t nic : nics) {
-    if (!is_near[nic]) {
+    if (any && !is_near[nic]) {
       drop[nic] = true;
       names.push_back(graph.vertices[nic].name);
     }

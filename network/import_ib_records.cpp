@@ -21,7 +21,7 @@ class LineReader {
   [[noreturn]] void fail(const std::string& expected) const {
     const std::string_view rest = line_.text.substr(at_);
     throw InputError(source_.at(line_.offset + at_), {},
-                     rest.empty() ? "the line ends early" : "found " + quoted(rest), expected);
+                     rest.empty() ? "the line ends early" : "found " + in_quotes(rest), expected);
   }
 
   bool take(std::string_view literal) {
@@ -157,7 +157,7 @@ class RecordReader {
     const auto [first, is_first] = index_.emplace(record.identifier, records_.size());
     if (!is_first || record.identifier.front() != record.kind) {
       throw InputError(source_.at(record.identifier), {},
-                       quoted(record.identifier) + (is_first ? " for this kind" : " is there twice"),
+                       in_quotes(record.identifier) + (is_first ? " for this kind" : " is there twice"),
                        is_first ? "S for a Switch, H for a Ca, R for an Rt"
                                 : "first at " + source_.at(records_[first->second].line.offset).text());
     }
@@ -193,7 +193,7 @@ class RecordReader {
     if (!ports_.emplace(std::pair(records_.size() - 1, port.number), record.ports.size()).second) {
       throw InputError(
           source_.at(line.offset), {},
-          "port " + std::to_string(port.number) + " of " + quoted(record.identifier) + " is there twice",
+          "port " + std::to_string(port.number) + " of " + in_quotes(record.identifier) + " is there twice",
           "each port once");
     }
     record.ports.push_back(port);
@@ -204,14 +204,14 @@ class RecordReader {
       for (const IbPort& port : record.ports) {
         const auto peer = index_.find(port.peer);
         if (peer == index_.end()) {
-          throw InputError(source_.at(port.peer), {}, "nothing in the file describes " + quoted(port.peer),
+          throw InputError(source_.at(port.peer), {}, "nothing in the file describes " + in_quotes(port.peer),
                            "a record for everything that is named; is the file cut off?");
         }
         const auto back = ports_.find({peer->second, port.peer_port});
         if (back == ports_.end() || records_[peer->second].ports[back->second].peer != record.identifier ||
             records_[peer->second].ports[back->second].peer_port != port.number) {
           throw InputError(source_.at(port.line.offset), {},
-                           "port " + std::to_string(port.peer_port) + " of " + quoted(port.peer) +
+                           "port " + std::to_string(port.peer_port) + " of " + in_quotes(port.peer) +
                                " does not lead back here",
                            "every cable at both of its ends; is the file cut off?");
         }

@@ -102,11 +102,11 @@ class FabricBuilder {
         names_[r] = std::move(name);
       }
     }
-    report("SHARP aggregation nodes are left out; reductions in switches are modelled by the collective: ",
+    report("SHARP aggregation nodes are left out; reductions in switches are modelled by the collective",
            aggregation);
-    report("routers are left out: ", routers);
-    report("adapters without cables are left out: ", loose);
-    report("adapters whose description does not name a host are left out: ", nameless);
+    report("routers are left out", routers);
+    report("adapters without cables are left out", loose);
+    report("adapters whose description does not name a host are left out", nameless);
     leave_out_shared_names();
     report_host_sizes();
     if (nics_.empty()) {
@@ -132,7 +132,7 @@ class FabricBuilder {
       }
       return is_shared;
     });
-    report("host names are left out because several hosts have them: ", {shared.begin(), shared.end()});
+    report("host names are left out because several hosts have them", {shared.begin(), shared.end()});
   }
 
   void report_host_sizes() {
@@ -155,7 +155,7 @@ class FabricBuilder {
 
   void report(const std::string& sentence, const std::vector<std::string>& names) {
     if (!names.empty()) {
-      warn(std::to_string(names.size()) + " " + sentence + listed(names));
+      warn(sentence + " (" + std::to_string(names.size()) + "): " + listed(names));
     }
   }
 
@@ -226,7 +226,7 @@ class FabricBuilder {
       }
       return tier_[r] == 0;
     });
-    report("switches that lead to no adapter are left out: ", unreached);
+    report("switches that lead to no adapter are left out", unreached);
   }
 
   void visit(std::deque<std::size_t>& queue, std::size_t record, int tier) {
@@ -274,10 +274,9 @@ class FabricBuilder {
                               .b = ends.second,
                               .kind = bundle.kind,
                               .bandwidth = bundle.bandwidth,
-                              .latency_s = bundle.kind == LinkKind::nic ? 0 : kSwitchHopSeconds,
                               .cables = bundle.cables});
     }
-    report("cable ends are left out that lead back to the same switch or from adapter to adapter: ", odd);
+    report("cable ends are left out that lead back to the same switch or from adapter to adapter", odd);
     report_slow_cables();
   }
 
@@ -301,7 +300,7 @@ class FabricBuilder {
       for (auto at = by_speed.begin(); at != most; ++at) {
         slow.insert(slow.end(), at->second.begin(), at->second.end());
       }
-      report(std::string(to_string(kind)) + " cables are slower than most: ", slow);
+      report(std::string(to_string(kind)) + " cables are slower than most", slow);
     }
   }
 

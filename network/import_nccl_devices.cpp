@@ -66,7 +66,7 @@ class Element {
     std::set<std::string_view> seen;
     for (const pugi::xml_attribute& attribute : node_.attributes()) {
       if (!seen.insert(attribute.name()).second) {
-        fail("the attribute " + quoted(attribute.name()) + " is there twice", "each attribute once");
+        fail("the attribute " + in_quotes(attribute.name()) + " is there twice", "each attribute once");
       }
       if (std::string_view(attribute.value()).size() > kMaxValue || seen.size() > 64) {
         fail("is too large", "at most 64 attributes of " + std::to_string(kMaxValue) + " bytes");
@@ -91,7 +91,7 @@ class Element {
   [[nodiscard]] std::string get_name(const char* attribute) const {
     const std::string value = get(attribute);
     if (value.empty() || value.size() > 64 || !std::all_of(value.begin(), value.end(), is_name_letter)) {
-      fail(attribute, quoted(value) + " is no name of a device", "1 to 64 letters without blanks");
+      fail(attribute, in_quotes(value) + " is no name of a device", "1 to 64 letters without blanks");
     }
     return value;
   }
@@ -100,7 +100,7 @@ class Element {
     const std::string value = get(attribute);
     const auto number = whole_number(value);
     if (!number || *number < least || *number > most) {
-      fail(attribute, quoted(value) + " is out of range",
+      fail(attribute, in_quotes(value) + " is out of range",
            "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     }
     return *number;
@@ -128,7 +128,8 @@ class Element {
       }
     }
     if (digits == 0 || digits > 16) {
-      fail(attribute, quoted(value) + " is no bus address", "domain:bus:device.function, as in 0000:3b:00.0");
+      fail(attribute, in_quotes(value) + " is no bus address",
+           "domain:bus:device.function, as in 0000:3b:00.0");
     }
     return number;
   }
@@ -162,7 +163,7 @@ double uplink(const Element& pci) {
   const auto number = has_unit ? decimal_number(parts[0]) : std::nullopt;
   const auto rate = number ? pcie_rate(*number, static_cast<int>(width)) : std::nullopt;
   if (!rate) {
-    pci.fail("link_speed", quoted(speed) + " is no PCIe speed",
+    pci.fail("link_speed", in_quotes(speed) + " is no PCIe speed",
              "2.5, 5, 8, 16, 32 or 64 GT/s, with or without PCIe; empty where unknown");
   }
   return *rate;
@@ -185,7 +186,7 @@ class DeviceReader {
     if (roots.size() != 1 || roots.front().name() != "system") {
       throw InputError(
           roots.empty() ? source_.at(0) : roots.back().where(), {},
-          roots.empty() ? "has no element" : "the element " + quoted(roots.back().name()) + " at the top",
+          roots.empty() ? "has no element" : "the element " + in_quotes(roots.back().name()) + " at the top",
           "one element, 'system'");
     }
     read_system(roots.front());
@@ -201,7 +202,7 @@ class DeviceReader {
     for (const pugi::xml_node& child : parent.children()) {
       const Element element(source_, child);
       if (child.type() != pugi::node_element) {
-        throw InputError(element.where(), {}, "text " + quoted(child.value()) + " in " + what,
+        throw InputError(element.where(), {}, "text " + in_quotes(child.value()) + " in " + what,
                          "elements only");
       }
       element.check_attributes();
@@ -303,7 +304,7 @@ class DeviceReader {
     const std::string device_class = pci.get("class");
     const auto kind = kind_of(device, device_class, !below.empty());
     if (!kind) {
-      other_classes_.push_back(device.busid + " (class " + quoted(device_class) + ")");
+      other_classes_.push_back(device.busid + " (class " + in_quotes(device_class) + ")");
       return;
     }
     device.kind = *kind;
@@ -422,7 +423,7 @@ class DeviceReader {
 
   void unknown(const Element& element) {
     if (element.name().size() <= 64 && unknown_.size() < 16 && unknown_.insert(element.name()).second) {
-      result_.warnings.push_back(element.where().text() + ": the element " + quoted(element.name()) +
+      result_.warnings.push_back(element.where().text() + ": the element " + in_quotes(element.name()) +
                                  " is not known and left out");
     }
   }

@@ -200,19 +200,16 @@ class NodeBuilder {
       if (device.kind == VertexKind::host) {
         continue;
       }
-      double rate = rate_of(device);
+      const double rate = rate_of(device);
       if (device.uplink <= 0) {
         vague_links_.push_back(device.busid);
       }
       const std::size_t socket = socket_of(d);
-      if (device.gpu && device.gpu->c2c > 0) {
-        if (device.parent == socket) {
-          rate = std::max(rate, device.gpu->c2c);
-        } else {
-          link(vertex_[d], vertex_[socket], LinkKind::pcie, device.gpu->c2c);
-        }
+      if (device.gpu && device.gpu->c2c > rate) {
+        link(vertex_[d], vertex_[socket], LinkKind::pcie, device.gpu->c2c);  // NCCL goes there (P2C)
+      } else {
+        link(vertex_[d], vertex_[device.parent], LinkKind::pcie, rate);
       }
-      link(vertex_[d], vertex_[device.parent], LinkKind::pcie, rate);
       for (const std::uint64_t address : device.peers) {
         const std::size_t peer = find(device.computer, address);
         if (peer != kNone && peer != d && devices_[peer].kind == VertexKind::pcie_switch &&
@@ -300,7 +297,7 @@ class NodeBuilder {
         } else if (target == d) {
           to_self.push_back(name);
         } else if (target == kNone || devices_[target].kind != VertexKind::gpu) {
-          to_nowhere.push_back(name + " to " + quoted(links.target_text));
+          to_nowhere.push_back(name + " to " + in_quotes(links.target_text));
         } else {
           add(to_gpu[{d, target}], end);
         }

@@ -46,7 +46,7 @@ double nvlink_rate(int sm) {
 double xgmi_rate(std::string_view gcn) {
   gcn.remove_prefix(gcn.starts_with("gfx") ? 3 : 0);
   if (gcn.starts_with("94") || gcn.starts_with("95")) {
-    return 48e9;
+    return 46.2e9;
   }
   return gcn == "90a" || gcn == "910" ? 36e9 : 24e9;
 }
@@ -91,7 +91,7 @@ double socket_rate(const Processor& processor) {
 
 const GenerationRates& generation_rates(Generation generation) {
   static const std::array<GenerationRates, 4> kRows = {
-      {{Generation::volta, "Volta", 6, 70, kPcie3, 10e9, network_rate(100e9)},
+      {{Generation::volta, "Volta", 6, 70, kPcie3, 6e9, network_rate(100e9)},
        {Generation::ampere, "Ampere", 12, 80, kPcie4, 16e9, network_rate(200e9)},
        {Generation::hopper, "Hopper", 18, 90, kPcie5, 22e9, network_rate(400e9)},
        {Generation::blackwell, "Blackwell", 18, 100, kPcie5, 40e9, network_rate(400e9)}}};

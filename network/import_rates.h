@@ -23,8 +23,10 @@ namespace makespan {
 /// GB/s over 12, H100 366 over 18, B200 682 over 18, where NCCL counts with 20, 20.6 and 40.1 GB/s a link.
 [[nodiscard]] double nvlink_rate(int sm);
 
-/// Rate of one xGMI link of an AMD GPU. RCCL (topo.h): 48 GB/s for gfx94x and gfx95x, 36 for gfx90a, 24 for
-/// older ones. `gcn` is written 942, gfx942 or 910 (gfx90a).
+/// Rate of one xGMI link of an AMD GPU. RCCL (topo.h) counts with 48 GB/s for gfx94x and gfx95x, 36 for
+/// gfx90a and 24 for older ones; all-reduces on MI300X (ml-engineering) reach 47.7 GB/s over one link and
+/// 312.9 over 7: their geometric mean, 46.2, is taken for gfx94x and gfx95x. `gcn` is written 942, gfx942 or
+/// 910 (gfx90a).
 [[nodiscard]] double xgmi_rate(std::string_view gcn);
 
 /// What a NIC or a cable of `bits_per_second` carries: SimAI (calbusbw.h) measured 23.5 of 25 GB/s at 200
@@ -53,10 +55,6 @@ struct Processor {
 /// What NCCL takes for links within a chip (topo.h, LOC_BW): never a bottleneck.
 inline constexpr double kOnChipRate = 5000e9;
 
-/// What a hop between two InfiniBand switches adds: half of the difference between 3.7 us across a spine and
-/// 2.8 us under one leaf for 64-byte messages (Zhao et al., "Insights into DeepSeek-V3", ISCA 2025).
-inline constexpr double kSwitchHopSeconds = 0.45e-6;
-
 /// What GPUs of one generation usually have around them, for descriptions that state no rates.
 struct GenerationRates {
   Generation generation = Generation::ampere;
@@ -68,7 +66,7 @@ struct GenerationRates {
   double nic = 0;
 };
 
-/// Volta: V100 servers with Skylake (NVLink 2, PCIe 3, EDR). Ampere: DGX A100 (NVLink 3, PCIe 4,
+/// Volta: DGX-1V (NVLink 2, PCIe 3, Broadwell, EDR). Ampere: DGX A100 (NVLink 3, PCIe 4,
 /// AMD Rome, HDR200). Hopper: DGX H100 (NVLink 4, PCIe 5, Sapphire Rapids, NDR400). Blackwell: DGX B200
 /// (NVLink 5, PCIe 5, Emerald Rapids, NDR400). Throws InputError for generations that are not NVIDIA's.
 [[nodiscard]] const GenerationRates& generation_rates(Generation generation);

@@ -11,6 +11,8 @@ namespace makespan {
 
 namespace {
 
+constexpr std::size_t kMaxNames = 2 * kMaxHosts;
+
 /// "Nodes=srv[1-8]".
 struct Setting {
   std::string_view key;
@@ -64,13 +66,13 @@ class SlurmReader {
     for (const std::string_view part : parts) {
       const std::size_t equals = part.find('=');
       if (equals == std::string_view::npos || equals + 1 == part.size()) {
-        fail(part, {}, "found " + quoted(part), "KEY=VALUE, as in SwitchName=leaf1 Nodes=node[01-16]");
+        fail(part, {}, "found " + in_quotes(part), "KEY=VALUE, as in SwitchName=leaf1 Nodes=node[01-16]");
       }
       const std::string_view key = part.substr(0, equals);
       const auto* const known = std::find_if(kKeys.begin(), kKeys.end(),
                                              [&](std::string_view k) { return equal_ignoring_case(k, key); });
       if (known == kKeys.end()) {
-        fail(part, {}, "there is no key " + quoted(key), suggestion(key, kKeys));
+        fail(part, {}, "there is no key " + in_quotes(key), suggestion(key, kKeys));
       }
       if (find(settings, *known)) {
         fail(part, std::string(*known), "is there twice", "each key once on a line");
@@ -107,13 +109,13 @@ class SlurmReader {
       if (!nodes) {
         fail(first.value, "BlockName", "has no Nodes", "BlockName=block1 Nodes=node[01-18]");
       }
-      tree_.domains.push_back(
-          {name(first), source_.at(first.value), expand_host_list(*nodes, source_.at(*nodes))});
+      tree_.domains.push_back({name(first), source_.at(first.value), expand(*nodes)});
       check_kind(first.value);
     } else if (first.key == "BlockSizes") {
       allow({});
-      warnings_.push_back(source_.at(first.value).text() + ": BlockSizes=" + std::string(first.value) +
-                          " says what the scheduler hands out, not how blocks are joined; not used");
+      warnings_.push_back(
+          source_.at(first.value).text() +
+          ": BlockSizes says what the scheduler hands out, not how blocks are joined; not used");
     } else {
       fail(first.value, std::string(first.key), "begins a line",
            "lines begin with SwitchName, BlockName, BlockSizes");
@@ -130,7 +132,7 @@ class SlurmReader {
     }
     SwitchTree::Switch entry{name(first), source_.at(first.value), {}, {}};
     const std::string_view below = nodes ? *nodes : *switches;
-    (nodes ? entry.hosts : entry.switches) = expand_host_list(below, source_.at(below));
+    (nodes ? entry.hosts : entry.switches) = expand(below);
     tree_.switches.push_back(std::move(entry));
     check_kind(first.value);
     if (const auto speed = find(settings, "LinkSpeed"); speed && !has_speed_) {
@@ -139,11 +141,21 @@ class SlurmReader {
     }
   }
 
+  /// A host list; bounds what all lines of the file come to.
+  std::vector<std::string> expand(std::string_view list) {
+    std::vector<std::string> names = expand_host_list(list, source_.at(list));
+    name_count_ += names.size();
+    if (name_count_ > kMaxNames) {
+      fail(list, {}, "more than " + std::to_string(kMaxNames) + " nodes and switches", "name fewer");
+    }
+    return names;
+  }
+
   std::string name(const Setting& setting) const {
     const std::vector<std::string> names = expand_host_list(setting.value, source_.at(setting.value));
     if (names.size() != 1) {
       fail(setting.value, std::string(setting.key),
-           quoted(setting.value) + " is " + counted(names.size(), "name"), "one name");
+           in_quotes(setting.value) + " is " + counted(names.size(), "name"), "one name");
     }
     return names.front();
   }
@@ -158,6 +170,7 @@ class SlurmReader {
   SwitchTree tree_;
   std::vector<std::string> warnings_;
   bool has_speed_ = false;
+  std::size_t name_count_ = 0;  ///< in all lists so far
 };
 
 }  // namespace

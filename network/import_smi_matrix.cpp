@@ -140,10 +140,10 @@ class MatrixReader {
 
   void add_device(std::string_view word) {
     if (word.size() > 64 || !std::all_of(word.begin(), word.end(), is_name_letter)) {
-      fail(word, quoted(word) + " is no name of a device", "1 to 64 printable letters");
+      fail(word, in_quotes(word) + " is no name of a device", "1 to 64 printable letters");
     }
     if (!index_.emplace(word, matrix_.size()).second) {
-      fail(word, "the column " + quoted(word) + " is there twice", "each device once");
+      fail(word, "the column " + in_quotes(word) + " is there twice", "each device once");
     }
     if (matrix_.size() >= kMaxDevices) {
       fail(word, "more than " + std::to_string(kMaxDevices) + " devices", "the devices of one node");
@@ -163,7 +163,7 @@ class MatrixReader {
   std::size_t read_row(std::size_t line) {
     const std::size_t row = *index_of(lines_[line][0]);
     if (has_row_[row]) {
-      fail(lines_[line][0], "the row " + quoted(lines_[line][0]) + " is there twice", "each device once");
+      fail(lines_[line][0], "the row " + in_quotes(lines_[line][0]) + " is there twice", "each device once");
     }
     has_row_[row] = true;
     std::vector<std::string_view> found(lines_[line].begin() + 1, lines_[line].end());
@@ -196,11 +196,11 @@ class MatrixReader {
     if (!cell) {
       constexpr std::array<std::string_view, 8> kKnown = {"X",   "NV1 to NV72", "PIX", "PXB",
                                                           "PHB", "NODE",        "SYS", "SOC"};
-      fail(word, quoted(word) + " between " + matrix_.names[row] + " and " + matrix_.names[column],
+      fail(word, in_quotes(word) + " between " + matrix_.names[row] + " and " + matrix_.names[column],
            suggestion(word, kKnown));
     }
     if ((cell->distance == SmiDistance::self) != (row == column)) {
-      fail(word, quoted(word) + " between " + matrix_.names[row] + " and " + matrix_.names[column],
+      fail(word, in_quotes(word) + " between " + matrix_.names[row] + " and " + matrix_.names[column],
            "X for a device and itself, and only there");
     }
     if (cell->distance == SmiDistance::nvlink && !(matrix_.is_gpu[row] && matrix_.is_gpu[column])) {
@@ -211,7 +211,7 @@ class MatrixReader {
     if (row != column && has_row_[column] &&
         (other.distance != cell->distance || other.nvlinks != cell->nvlinks)) {
       fail(word,
-           quoted(word) + " between " + matrix_.names[row] + " and " + matrix_.names[column] +
+           in_quotes(word) + " between " + matrix_.names[row] + " and " + matrix_.names[column] +
                ", but something else in the row of the other",
            "the same in both");
     }
@@ -270,7 +270,7 @@ class MatrixReader {
       const bool is_name =
           found[1].size() <= 64 && std::all_of(found[1].begin(), found[1].end(), is_name_letter);
       if (!is_name || std::count(matrix_.names.begin(), matrix_.names.end(), found[1]) > 0) {
-        fail(found[1], quoted(found[1]) + " in the NIC legend", "a name of its own for each NIC");
+        fail(found[1], in_quotes(found[1]) + " in the NIC legend", "a name of its own for each NIC");
       }
       matrix_.names[*device] = std::string(found[1]);
     }

@@ -29,7 +29,7 @@ std::string_view take_number(std::string_view& text) {
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t kMost = 40;
   std::string result = "'";
   for (const char letter : text.substr(0, kMost)) {

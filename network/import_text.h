@@ -20,7 +20,7 @@ inline constexpr std::size_t kMaxTopologyBytes = std::size_t{64} << 20U;
 }
 
 /// `text` in single quotes for a message: shortened to 40 bytes, all but printable ASCII escaped.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 
 /// "a, b and 5 more": the first `most` of `names`.
 [[nodiscard]] std::string listed(const std::vector<std::string>& names, std::size_t most = 4);

@@ -6,7 +6,6 @@
 #include "network/host_list.h"
 #include "network/import.h"
 #include "network/import_graph.h"
-#include "network/import_rates.h"
 #include "network/import_text.h"
 
 namespace makespan {
@@ -37,7 +36,7 @@ class TreeBuilder {
       const SwitchTree::Switch& entry = tree_.switches[s];
       const auto [first, is_first] = index_.emplace(entry.name, s);
       if (!is_first) {
-        throw InputError(entry.where, {}, "the switch " + quoted(entry.name) + " is there twice",
+        throw InputError(entry.where, {}, "the switch " + in_quotes(entry.name) + " is there twice",
                          "first at " + tree_.switches[first->second].where.text());
       }
     }
@@ -55,15 +54,15 @@ class TreeBuilder {
         if (child == index_.end()) {
           const auto near = nearest(name, names);
           throw InputError(entry.where, {},
-                           "there is no switch " + quoted(name) + " below " + quoted(entry.name),
+                           "there is no switch " + in_quotes(name) + " below " + in_quotes(entry.name),
                            near ? "did you mean '" + std::string(*near) + "'?"
                                 : "every switch that is named has a line of its own");
         }
         std::size_t& parent = parent_[child->second];
         if (parent != kNone) {
           throw InputError(entry.where, {},
-                           quoted(name) + " is below " + quoted(tree_.switches[parent].name) + " and " +
-                               quoted(entry.name),
+                           in_quotes(name) + " is below " + in_quotes(tree_.switches[parent].name) + " and " +
+                               in_quotes(entry.name),
                            "a tree: each switch is below one other");
         }
         parent = s;
@@ -93,7 +92,7 @@ class TreeBuilder {
     }
     for (std::size_t s = 0; s < tree_.switches.size(); ++s) {
       if (waiting[s] > 0) {
-        throw InputError(tree_.switches[s].where, {}, quoted(tree_.switches[s].name) + " is below itself",
+        throw InputError(tree_.switches[s].where, {}, in_quotes(tree_.switches[s].name) + " is below itself",
                          "a tree: no switch leads back to itself");
       }
     }
@@ -119,8 +118,7 @@ class TreeBuilder {
       if (parent_[s] != kNone) {
         graph_.links.push_back({.a = vertex[s],
                                 .b = vertex[parent_[s]],
-                                .kind = height_[s] == 1 ? LinkKind::leaf_spine : LinkKind::spine_core,
-                                .latency_s = kSwitchHopSeconds});
+                                .kind = height_[s] == 1 ? LinkKind::leaf_spine : LinkKind::spine_core});
       }
     }
     for (const std::size_t s : order) {
@@ -133,7 +131,8 @@ class TreeBuilder {
   static void place(std::map<std::string, std::size_t>& where_is, const std::string& host, std::size_t vertex,
                     const SourceLocation& where) {
     if (!where_is.emplace(host, vertex).second) {
-      throw InputError(where, {}, "the host " + quoted(host) + " is there twice", "each host in one place");
+      throw InputError(where, {}, "the host " + in_quotes(host) + " is there twice",
+                       "each host in one place");
     }
   }
 
@@ -169,7 +168,7 @@ class TreeBuilder {
     std::set<std::string> names;
     for (const SwitchTree::Domain& domain : tree_.domains) {
       if (!names.insert(domain.name).second) {
-        throw InputError(domain.where, {}, quoted(domain.name) + " is there twice", "each name once");
+        throw InputError(domain.where, {}, in_quotes(domain.name) + " is there twice", "each name once");
       }
       domains.push_back(&domain);
     }
