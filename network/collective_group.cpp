@@ -163,6 +163,14 @@ std::size_t GroupShape::ranks_per_node() const {
   return most;
 }
 
+std::size_t GroupShape::least_per_node() const {
+  std::size_t least = ranks();
+  for (const Island& island : islands) {
+    least = std::min(least, island.gpus.size());
+  }
+  return least;
+}
+
 GroupShape group_shape(Router& router, std::span<const std::size_t> gpus) {
   const Topology& topology = router.topology();
   MAKESPAN_CHECK(std::set(gpus.begin(), gpus.end()).size() == gpus.size(), "each member once");

@@ -41,6 +41,7 @@ struct GroupShape {
 
   /// The most on one node.
   [[nodiscard]] std::size_t ranks_per_node() const;
+  [[nodiscard]] std::size_t least_per_node() const;
 };
 
 /// `gpus` in the order of ranks, each once.

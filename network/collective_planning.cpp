@@ -242,7 +242,7 @@ std::string CollectivePlanning::obstacle(Algorithm algorithm) const {
   if (!does(algorithm, kind_)) {
     return "it does not do " + std::string(to_string(kind_));
   }
-  const bool reduces = reduces_in_switch();
+  constexpr std::size_t kLeastForNvls = 3;  // ncclNvlsInit of src/transport/nvls.cc
   switch (algorithm) {
     case Algorithm::ring:
     case Algorithm::direct:
@@ -250,11 +250,17 @@ std::string CollectivePlanning::obstacle(Algorithm algorithm) const {
     case Algorithm::tree:
       return is_across() ? "" : "all GPUs are on one node";
     case Algorithm::nvls:
-      return !reduces ? "these GPUs are not on an NVSwitch that reduces"
-                      : (is_across() ? "the GPUs are on several nodes" : "");
     case Algorithm::nvls_tree:
-      return !reduces ? "these GPUs are not on NVSwitches that reduce"
-                      : (is_across() ? "" : "all GPUs are on one node");
+      if (!reduces_in_switch()) {
+        return "these GPUs are not on NVSwitches that reduce";
+      }
+      if (group_.shape.least_per_node() < kLeastForNvls) {
+        return "it needs at least three GPUs on every node";
+      }
+      if (is_across() != (algorithm == Algorithm::nvls_tree)) {
+        return is_across() ? "the GPUs are on several nodes" : "all GPUs are on one node";
+      }
+      break;
     case Algorithm::collnet:
       if (options_.transport.name != "infiniband") {
         return "switches reduce on InfiniBand alone, not on " + std::string(options_.transport.name);

@@ -35,6 +35,7 @@ TEST(Choice, IsTheCheapestOfWhatNcclConsiders) {
   EXPECT_EQ(algorithm(one, kAllReduce, 8, kMany), Algorithm::nvls);
   EXPECT_EQ(algorithm(one, kAllGather, 8, kMany), Algorithm::ring);
   EXPECT_EQ(algorithm(many, kAllReduce, 8, std::int64_t{1} << 30), Algorithm::nvls_tree);
+  EXPECT_EQ(algorithm(many, kAllReduce, 2, std::int64_t{1} << 30), Algorithm::ring);
   EXPECT_EQ(algorithm(old, kAllReduce, 8, 1 << 20), Algorithm::tree);
   EXPECT_EQ(algorithm(old, kAllReduce, 8, kMany), Algorithm::ring);
   for (const std::int64_t bytes : {std::int64_t{1} << 10, std::int64_t{1} << 20, kMany}) {
