@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <deque>
 #include <map>
@@ -16,8 +17,8 @@ namespace {
 using fabrics::refuse;
 
 std::string_view kind_name(VertexKind kind) {
-  constexpr std::string_view kNames[] = {"a GPU",    "an NVSwitch", "a PCIe switch",
-                                         "a socket", "a NIC",       "a fabric switch"};
+  constexpr std::array<std::string_view, 6> kNames = {"a GPU",    "an NVSwitch", "a PCIe switch",
+                                                      "a socket", "a NIC",       "a fabric switch"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

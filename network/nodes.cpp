@@ -232,7 +232,7 @@ NodeSpec gb200_nvl72() {
           "8 racks; vendor slide in ml-engineering: ring 680, NVLS 850 GB/s, of 2 (n - 1) / (n + 1)"};
 }
 
-NodeSpec tpu(std::string name, double link, std::string source) {
+NodeSpec tpu(const std::string& name, double link, std::string source) {
   return {.name = name,
           .accelerator = name,
           .generation = Generation::tpu,
@@ -431,8 +431,8 @@ class NodeBuilder {
 }  // namespace
 
 const std::vector<NodeSpec>& node_specs() {
-  static const std::vector<NodeSpec> table = make_table();
-  return table;
+  static const std::vector<NodeSpec> kTable = make_table();
+  return kTable;
 }
 
 const NodeSpec& find_node(std::string_view name) {

@@ -205,6 +205,7 @@ std::vector<std::uint32_t> FabricRouter::divided(std::uint32_t weight, std::span
   for (const Hop& hop : over) {
     total += capacity(hop);
   }
+  MAKESPAN_CHECK(total > 0, "hops have capacity");
   std::vector<std::uint32_t> weights;
   Uint128 passed = 0;
   std::uint32_t given = 0;

@@ -1,6 +1,7 @@
 #include "network/topology.h"
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <utility>
 
@@ -36,8 +37,8 @@ std::map<std::size_t, std::uint32_t> distances_from(const Topology& topology, co
 }  // namespace
 
 std::string_view to_string(LinkKind kind) {
-  constexpr std::string_view kNames[] = {"nvlink",     "pcie",  "host",   "nic", "leaf-spine",
-                                         "spine-core", "local", "global", "ici"};
+  constexpr std::array<std::string_view, 9> kNames = {"nvlink",     "pcie",  "host",   "nic", "leaf-spine",
+                                                      "spine-core", "local", "global", "ici"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -132,7 +133,7 @@ std::string Topology::vertex_name(std::size_t vertex) const {
     case VertexKind::fabric_switch:
       break;
   }
-  constexpr std::string_view kTiers[] = {"switch", "leaf", "spine", "core"};
+  constexpr std::array<std::string_view, 4> kTiers = {"switch", "leaf", "spine", "core"};
   return (v.tier <= 1 ? "u" : "p") + group + '.' + std::string(kTiers[std::min<std::size_t>(v.tier, 3)]) +
          local;
 }
