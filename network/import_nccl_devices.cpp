@@ -89,7 +89,7 @@ class Element {
 
   /// A name that is fit to be shown.
   [[nodiscard]] std::string get_name(const char* attribute) const {
-    const std::string value = get(attribute);
+    std::string value = get(attribute);
     if (value.empty() || value.size() > 64 || !std::all_of(value.begin(), value.end(), is_name_letter)) {
       fail(attribute, in_quotes(value) + " is no name of a device", "1 to 64 letters without blanks");
     }
@@ -182,7 +182,7 @@ class DeviceReader {
       throw InputError(source_.at(at), {}, std::string("is not well-formed XML: ") + parsed.description(),
                        "a complete file as NCCL_TOPO_DUMP_FILE writes it");
     }
-    const std::vector<Element> roots = children(document_, "the file");
+    const std::vector<Element> roots = children(document_.root(), "the file");
     if (roots.size() != 1 || roots.front().name() != "system") {
       throw InputError(
           roots.empty() ? source_.at(0) : roots.back().where(), {},

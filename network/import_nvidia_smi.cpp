@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <map>
 #include <numeric>
 
@@ -123,7 +122,12 @@ class MatrixBuilder {
     const Generation guess = most_links == 0
                                  ? Generation::ampere
                                  : generation_with(most_links <= kMostDirect ? most_links : most_cell);
-    const GenerationRates& usual = generation_rates(options.generation.value_or(guess));
+    const GenerationRates* const known = generation_rates(options.generation.value_or(guess));
+    if (known == nullptr) {
+      throw InputError({file_, 1, 1}, {}, "a matrix of nvidia-smi for GPUs that are not NVIDIA's",
+                       "a node with Volta, Ampere, Hopper or Blackwell GPUs");
+    }
+    const GenerationRates& usual = *known;
     const auto chosen = [](double stated, double otherwise) { return stated > 0 ? stated : otherwise; };
     rates_ = {usual.nvlinks, chosen(options.nvlink, nvlink_rate(usual.sm)), chosen(options.pcie, usual.pcie),
               chosen(options.host, usual.host), chosen(options.nic, usual.nic)};

@@ -68,8 +68,8 @@ struct GenerationRates {
 
 /// Volta: DGX-1V (NVLink 2, PCIe 3, Broadwell, EDR). Ampere: DGX A100 (NVLink 3, PCIe 4,
 /// AMD Rome, HDR200). Hopper: DGX H100 (NVLink 4, PCIe 5, Sapphire Rapids, NDR400). Blackwell: DGX B200
-/// (NVLink 5, PCIe 5, Emerald Rapids, NDR400). Throws InputError for generations that are not NVIDIA's.
-[[nodiscard]] const GenerationRates& generation_rates(Generation generation);
+/// (NVLink 5, PCIe 5, Emerald Rapids, NDR400). Null for generations that are not NVIDIA's.
+[[nodiscard]] const GenerationRates* generation_rates(Generation generation);
 
 /// The generation that has GPUs of `links` NVLinks each: Volta up to 6, Ampere up to 12, else Hopper.
 [[nodiscard]] Generation generation_with(int links);

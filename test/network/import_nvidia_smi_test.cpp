@@ -119,6 +119,11 @@ TEST(NvidiaSmi, options_come_from_a_node) {
   EXPECT_EQ(test::vertex(graph, "mlx5_0").bandwidth, node.nic);
 }
 
+TEST(NvidiaSmi, other_gpus_have_no_nvlink) {
+  EXPECT_THAT(test::error_of([] { return import(data("smi_pcie.txt"), {.generation = Generation::cdna3}); }),
+              StartsWith("topo.txt:1:1: a matrix of nvidia-smi for GPUs that are not NVIDIA's"));
+}
+
 TEST(NvidiaSmi, rows_of_nics_may_be_missing) {
   const GraphSpec graph = import(data("smi_pcie.txt"));
   EXPECT_TRUE(link(graph, "gpu1", "pcie1"));
