@@ -119,7 +119,7 @@ class HostListReader {
       fail(start, "a range of " + std::to_string(std::uint64_t{high} - low + 1) + " hosts",
            "at most " + std::to_string(kMaxHosts));
     }
-    const std::size_t width = first.size() > 1 && first.front() == '0' ? first.size() : 0;
+    const std::size_t width = first.size();  // only zeros in front make a number shorter than it
     std::vector<std::string> numbers;
     for (std::uint32_t number = low; number <= high; ++number) {
       const std::string plain = std::to_string(number);

@@ -199,6 +199,39 @@ TEST(NcclXml, a_nic_without_device_hangs_on_its_socket) {
   EXPECT_THAT(graph.warnings, ElementsAre(HasSubstr("without GPUDirect RDMA")));
 }
 
+/// A bridge of `device_class` with one NIC.
+std::string bridge(const std::string& bus, const std::string& device_class, const std::string& nic) {
+  return "<pci busid=\"0000:" + bus + ":00.0\" class=\"" + device_class +
+         "\" link_speed=\"16 GT/s\" link_width=\"16\"><pci busid=\"0000:" + bus +
+         ":01.0\" class=\"0x020700\" link_speed=\"16 GT/s\" link_width=\"16\"><nic><net name=\"" + nic +
+         "\" dev=\"" + bus + "\" speed=\"200000\"/></nic></pci></pci>";
+}
+
+TEST(NcclXml, whatever_has_devices_below_is_a_bridge) {
+  const GraphSpec graph = import(two_gpus("", "", bridge("10", "0x080100", "mlx5_0")));  // ConnectX-8
+  EXPECT_TRUE(link(graph, "mlx5_0", "pcie 0000:10:00.0"));
+}
+
+TEST(NcclXml, bridges_of_nics_that_are_left_out_go_with_them) {
+  const GraphSpec graph = import(two_gpus(
+      "", "", bridge("10", "0x060400", "far") + "<nic><net name=\"near\" dev=\"0\" speed=\"1000\"/></nic>"));
+  EXPECT_THAT(names(graph, VertexKind::nic), ElementsAre("near"));
+  EXPECT_THAT(names(graph, VertexKind::pcie_switch), IsEmpty());
+}
+
+TEST(NcclXml, the_slower_of_two_different_sockets_counts) {
+  for (const auto& [first, second] : {std::pair("143", "207"), std::pair("207", "143")}) {
+    const auto cpu = [](const std::string& numa, const std::string& model) {
+      return "<cpu numaid=\"" + numa +
+             "\" arch=\"x86_64\" vendor=\"GenuineIntel\" familyid=\"6\" modelid=\"" + model +
+             "\"><pci busid=\"" + numa + "\" class=\"0x030200\"/></cpu>";
+    };
+    const GraphSpec graph =
+        import("<system version=\"1\">" + cpu("0", first) + cpu("1", second) + "</system>");
+    EXPECT_EQ(link(graph, "cpu0", "cpu1")->bandwidth, 22e9);
+  }
+}
+
 TEST(NcclXml, nics_that_nccl_fused_or_does_not_use_are_no_vertices) {
   const GraphSpec graph =
       import(two_gpus("", "",

@@ -156,6 +156,23 @@ TEST(NvidiaSmi, affinity_joins_gpus_that_nvlink_hides_unless_cells_say_otherwise
   EXPECT_EQ(sockets("NODE"), 1U);
 }
 
+TEST(NvidiaSmi, affinity_of_cpus_stands_in_for_that_of_numa_nodes) {
+  const GraphSpec graph = import(
+      "\tGPU0\tGPU1\tCPU Affinity\tNUMA Affinity\tGPU NUMA ID\nGPU0\t X \tNV2\t0-9\tN/A\t\tN/A\n"
+      "GPU1\tNV2\t X \t0-9\tN/A\t\tN/A\n");
+  EXPECT_EQ(names(graph, VertexKind::host).size(), 1U);
+}
+
+TEST(NvidiaSmi, affinity_joins_no_gpus_of_which_others_of_the_socket_are_far) {
+  // GPU0 and GPU1 share a socket; GPU2 is far from GPU1, and hidden from GPU0.
+  const GraphSpec graph = import(
+      "\tGPU0\tGPU1\tGPU2\tCPU Affinity\nGPU0\t X \tNV2\tNV2\t0-9\nGPU1\tNV2\t X \tSYS\t0-9\n"
+      "GPU2\tNV2\tSYS\t X \t0-9\n");
+  EXPECT_EQ(names(graph, VertexKind::host).size(), 2U);
+  EXPECT_TRUE(link(graph, "gpu1", "cpu0"));
+  EXPECT_TRUE(link(graph, "gpu2", "cpu1"));
+}
+
 TEST(NvidiaSmi, cells_that_contradict_each_other_are_named) {
   // GPU0 and NIC0 are near, so are NIC0 and GPU1; GPU0 and NIC1 are not.
   const GraphSpec graph = import(
