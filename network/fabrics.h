@@ -119,12 +119,17 @@ struct FabricSpec {
                                      const FabricSpec& fabric);
 
 /// A whole cluster that is described by its graph: `node` of each vertex says what is inside which node.
-/// Throws InputError for a graph without GPUs and links between kinds of vertices that nothing crosses.
+/// Nodes are numbered in the order of their first GPUs. NICs form rails where every switch that has NICs has
+/// those of one number within their nodes. Cables between two switches are links of their own where routing
+/// tells them apart. Throws InputError for a graph without GPUs, links between kinds of vertices that no
+/// route crosses, and links of a node that leave it.
 [[nodiscard]] Topology build_graph(const GraphSpec& cluster, const RoutingSpec& routing);
 
-/// The graph of a fabric (switches, and NICs with the names of their nodes) filled with nodes. NICs of a node
-/// are matched by order of name with those of `node`. Hosts whose NICs are not all there are left out with a
-/// warning.
+/// The graph of a fabric (switches, and NICs with the names of their hosts) filled with nodes, one per host,
+/// in the order of their names, in which numbers count (gpu9 before gpu10). A host's NICs by name are those
+/// of `node` by name; a port carries its share of the NIC or what its cable does, whichever is less. Links
+/// between switches without a latency have that of the node's transport. Hosts with another number of NICs
+/// are left out with a warning. Throws InputError when that leaves none, and as build_graph().
 [[nodiscard]] Topology build_on_fabric(const NodeSpec& spec, const GraphSpec& node, const GraphSpec& fabric,
                                        const RoutingSpec& routing, std::vector<std::string>& warnings);
 
