@@ -70,7 +70,7 @@ NodeSpec dgx_b200() {
 NodeSpec dgx_1v() {
   return {
       .name = "dgx-1v",
-      .accelerator = "v100",
+      .accelerator = "v100-16gb",
       .generation = Generation::volta,
       .wiring = Wiring::cube_mesh,
       .nvlink = 20e9,
@@ -88,7 +88,7 @@ NodeSpec dgx_1v() {
 NodeSpec summit() {
   return {
       .name = "summit",
-      .accelerator = "v100",
+      .accelerator = "v100-16gb",
       .generation = Generation::volta,
       .gpus = 6,
       .wiring = Wiring::mesh,

@@ -165,14 +165,14 @@ GroupPlanner::GroupPlanner(const Scenario& scenario, const Machine& machine, con
                            const CollectiveChoices& choices)
     : scenario_(scenario), choices_(choices), planner_(machine.topology, options_of(machine, accelerator)) {}
 
-TransferPlan GroupPlanner::collective(Group group, CollectiveKind kind, std::span<const std::size_t> gpus,
-                                      Bytes payload) {
+CollectivePlan GroupPlanner::collective(Group group, CollectiveKind kind, std::span<const std::size_t> gpus,
+                                        Bytes payload) {
   const auto choice = choices_.find({group, kind});
   if (choice == choices_.end()) {
-    return planner_.plan(kind, gpus, payload).transfer;
+    return planner_.plan(kind, gpus, payload);
   }
   try {
-    return planner_.plan(kind, gpus, payload, choice->second).transfer;
+    return planner_.plan(kind, gpus, payload, choice->second);
   } catch (const InputError& error) {
     // The planner names what it cannot do, as in "algorithm: ...".
     const std::string what = error.what();
@@ -183,6 +183,15 @@ TransferPlan GroupPlanner::collective(Group group, CollectiveKind kind, std::spa
     }
     throw scenario_error(scenario_, key_of(group), what);
   }
+}
+
+std::optional<Chunks> GroupPlanner::messages(CollectiveKind kind, std::span<const std::size_t> gpus,
+                                             Bytes payload, const CollectivePlan& plan) {
+  const bool wanted = scenario_.simulation.fidelity == "message";
+  if (!wanted || plan.transfer.route.uses.empty() || !has_messages(plan.algorithm)) {
+    return std::nullopt;
+  }
+  return expand(planner_, kind, gpus, payload, plan);
 }
 
 void check_communication(const Scenario& scenario, GroupPlanner& planner) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "core/task_graph.h"
 #include "devices/accelerator.h"
 #include "network/collective.h"
+#include "network/messages.h"
 #include "scenarios/machine.h"
 #include "scenarios/scenario.h"
 
@@ -27,8 +29,12 @@ class GroupPlanner {
 
   /// `gpus` are the members in the order of ranks. Throws InputError at the key of what is pinned and cannot
   /// run on them.
-  [[nodiscard]] TransferPlan collective(Group group, CollectiveKind kind, std::span<const std::size_t> gpus,
-                                        Bytes payload);
+  [[nodiscard]] CollectivePlan collective(Group group, CollectiveKind kind, std::span<const std::size_t> gpus,
+                                          Bytes payload);
+
+  /// The messages of a plan, where the scenario asks for them and the algorithm consists of any.
+  [[nodiscard]] std::optional<Chunks> messages(CollectiveKind kind, std::span<const std::size_t> gpus,
+                                               Bytes payload, const CollectivePlan& plan);
 
   [[nodiscard]] TransferPlan send(std::size_t from, std::size_t to, Bytes bytes) {
     return planner_.send(from, to, bytes);

@@ -248,8 +248,10 @@ Field simulation_keys(SimulationSpec& simulation) {
   return section(
       "simulation", "How to simulate.",
       {
-          word("fidelity", simulation.fidelity, {"fluid"}, {"message"},
-               "fluid: transfers share links max-min fairly."),
+          word("fidelity", simulation.fidelity, {"fluid", "message"}, {},
+               "fluid: a collective is one transfer that loads all its links at once. message: each of its "
+               "sends "
+               "is a transfer that waits for the chunk it passes on; reductions inside switches stay one."),
           word("fold", simulation.fold, {"auto", "off"}, {},
                "Whether ranks that behave alike may be simulated once; the results are the same."),
           integer("iterations", simulation.iterations, 1, 10, "Training iterations; the last is reported."),

@@ -34,6 +34,7 @@ class Lowering {
   struct Planned {
     RouteId route;
     TransferWork work;
+    std::optional<Chunks> messages;  ///< in place of the one transfer
   };
 
   void add_links();
@@ -68,6 +69,7 @@ class Lowering {
   [[nodiscard]] Planned intern(TransferPlan plan);
   TransferTasks emit(const Planned& planned, const Label& label);
   [[nodiscard]] Route on_devices(Route route) const;
+  [[nodiscard]] std::optional<Chunks> on_devices(std::optional<Chunks> chunks) const;
   [[nodiscard]] std::int64_t parameters(int pipeline) const;
   [[nodiscard]] std::vector<MemorySplit> statics() const;
 
@@ -206,7 +208,8 @@ TransferTasks Lowering::emit_message(const Message& message, const Label& label,
   Bytes bytes;
   if (scenario_.profile && scenario_.profile->message == Bytes(0)) {
     const RouteId nothing = builder_.route({.uses = {}, .members = {from, to}});
-    transfer = emit({nothing, {.amount = Bytes(0), .latency = scenario_.profile->communication}}, label);
+    transfer = emit(
+        {nothing, {.amount = Bytes(0), .latency = scenario_.profile->communication}, std::nullopt}, label);
   } else {
     bytes = scenario_.profile ? scenario_.profile->message : workload_->message;
     transfer = send(from, to, bytes, label);
@@ -393,7 +396,10 @@ TransferTasks Lowering::collective(CollectiveKind kind, const std::vector<Device
     for (const DeviceId member : members) {
       gpus.push_back(gpu_of_device_[member.index()]);
     }
-    entry->second = intern(planner_.collective(label.group, kind, gpus, payload));
+    CollectivePlan plan = planner_.collective(label.group, kind, gpus, payload);
+    std::optional<Chunks> messages = planner_.messages(kind, gpus, payload, plan);
+    entry->second = intern(std::move(plan.transfer));
+    entry->second.messages = on_devices(std::move(messages));
   }
   return emit(entry->second, label);
 }
@@ -407,10 +413,14 @@ TransferTasks Lowering::send(DeviceId from, DeviceId to, Bytes bytes, const Labe
 }
 
 Lowering::Planned Lowering::intern(TransferPlan plan) {
-  return {builder_.route(on_devices(std::move(plan.route))), plan.work};
+  return {builder_.route(on_devices(std::move(plan.route))), plan.work, std::nullopt};
 }
 
 TransferTasks Lowering::emit(const Planned& planned, const Label& label) {
+  if (planned.messages) {
+    const ChunkTasks tasks = add(builder_, *planned.messages, label);
+    return {tasks.first, tasks.last};
+  }
   const TaskId task = builder_.transfer(planned.route, planned.work, label);
   return {task, task};
 }
@@ -420,6 +430,16 @@ Route Lowering::on_devices(Route route) const {
     member = DeviceId(device_of_gpu_[member.index()]);
   }
   return route;
+}
+
+std::optional<Chunks> Lowering::on_devices(std::optional<Chunks> chunks) const {
+  if (chunks) {
+    for (Chunks::Hop& hop : chunks->hops) {
+      hop.route = on_devices(std::move(hop.route));
+    }
+    chunks->members = on_devices(Route{.uses = {}, .members = std::move(chunks->members)}).members;
+  }
+  return chunks;
 }
 
 std::int64_t Lowering::parameters(int pipeline) const {

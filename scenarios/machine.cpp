@@ -301,7 +301,8 @@ Machine build_machine(const Cluster& cluster) {
     }
   }
   const auto nodes = static_cast<std::int64_t>(machine.topology.node_count());
-  if (cluster.locations.contains("cluster.nodes") && cluster.nodes != nodes) {
+  const bool is_torus = !machine.topology.dimensions().empty();  // one node to NCCL, whose chips were counted
+  if (!is_torus && cluster.locations.contains("cluster.nodes") && cluster.nodes != nodes) {
     throw error_at(
         cluster, "cluster.nodes",
         std::to_string(cluster.nodes) + " is not the " + std::to_string(nodes) + " nodes of the topology",

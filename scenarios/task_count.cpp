@@ -6,9 +6,13 @@ namespace makespan {
 
 namespace {
 
-/// Tasks of one micro-batch in all layers of one replica: computations on each tensor-parallel rank, and the
-/// collectives of their group.
-std::int64_t layer_tasks(const Scenario& scenario) {
+/// Of one micro-batch in all layers of one replica.
+struct LayerTasks {
+  std::int64_t computes = 0;     ///< on each tensor-parallel rank
+  std::int64_t collectives = 0;  ///< of their group
+};
+
+LayerTasks layer_tasks(const Scenario& scenario) {
   const Parallelism& parallelism = scenario.parallelism;
   const Software& software = scenario.software;
   const Recompute& recompute = scenario.training.recompute;
@@ -17,17 +21,32 @@ std::int64_t layer_tasks(const Scenario& scenario) {
   const std::int64_t stages = parallelism.pipeline * scenario.schedule.chunks;
   const bool overlap = tensor > 1 && (parallelism.sequence_parallel || software.tensor_overlap);
   const std::int64_t collectives = parallelism.sequence_parallel ? 4 : tensor > 1 ? 2 : 0;
-  const std::int64_t forward = 2 * tensor + collectives;
-  const std::int64_t backward =
-      (overlap ? 4 : 2) * tensor + (parallelism.sequence_parallel ? 6 : collectives);
+  const std::int64_t backward = parallelism.sequence_parallel ? 6 : collectives;
   const std::int64_t again = recompute.layers < 0 ? layers : std::min(layers, recompute.layers * stages);
-  std::int64_t repeated = 0;
+  LayerTasks tasks{.computes = layers * (2 + (overlap ? 4 : 2)),
+                   .collectives = layers * (collectives + backward)};
   if (recompute.kind == RecomputeKind::full) {
-    repeated = forward;
+    tasks.computes += again * 2;
+    tasks.collectives += again * collectives;
   } else if (recompute.kind == RecomputeKind::selective && software.attention == Attention::unfused) {
-    repeated = tensor;
+    tasks.computes += again;
   }
-  return layers * (forward + backward) + again * repeated;
+  return tasks;
+}
+
+/// Of one collective over `ranks`: one; with message fidelity (network/messages.h) about two for each send of
+/// its rings (one ring within a node, one for each NIC of a node across), and both ends.
+Uint128 collective_tasks(const Scenario& scenario, std::int64_t ranks) {
+  constexpr std::int64_t kNode = 8;
+  if (scenario.simulation.fidelity != "message" || ranks < 2) {
+    return 1;
+  }
+  const auto n = static_cast<std::uint64_t>(ranks);
+  return 2 + 2 * Uint128(ranks <= kNode ? 1 : kNode) * n * 2 * (n - 1);
+}
+
+Uint128 wide(std::int64_t count) {
+  return static_cast<std::uint64_t>(count);
 }
 
 }  // namespace
@@ -38,24 +57,29 @@ Uint128 most_tasks(const Scenario& scenario) {
   const std::int64_t data = parallelism.data;
   const std::int64_t stages = parallelism.pipeline * scenario.schedule.chunks;
   const std::int64_t messages = parallelism.pipeline > 1 ? 2 * (stages - 1) : 0;
-  std::int64_t per_microbatch = messages * tensor;
-  std::int64_t per_iteration = 0;
+  Uint128 per_microbatch = wide(messages * tensor);
+  Uint128 per_iteration = 0;
   if (scenario.profile) {
-    per_microbatch += 2 * stages * tensor;
+    per_microbatch += wide(2 * stages * tensor);
   } else {
+    const LayerTasks layers = layer_tasks(scenario);
     // The embedding and the head: 2 + 3 computations; with tensor parallelism 2 + 6 collectives. A message
     // that is split over the group is gathered behind.
     const bool gathers = tensor > 1 && scenario.software.scatter_gather && !parallelism.sequence_parallel;
-    per_microbatch += layer_tasks(scenario) + 5 * tensor + (tensor > 1 ? 8 : 0) + (gathers ? messages : 0);
+    const std::int64_t collectives = layers.collectives + (tensor > 1 ? 8 : 0) + (gathers ? messages : 0);
+    per_microbatch +=
+        wide((layers.computes + 5) * tensor) + wide(collectives) * collective_tasks(scenario, tensor);
     // Gradient buckets (at most one per layer, embedding and head), the sum of tied embeddings, the norm and
     // the optimizer.
     const std::int64_t buckets =
         parallelism.data_parallel.overlap ? scenario.model.layers + 2 : parallelism.pipeline;
-    per_iteration = (data > 1 ? buckets * tensor : 0) + tensor * data + data + scenario.ranks();
+    per_iteration = (data > 1 ? wide(buckets * tensor) * collective_tasks(scenario, data) : 0) +
+                    wide(tensor * data) * collective_tasks(scenario, 2) +
+                    wide(data) * collective_tasks(scenario, parallelism.pipeline * tensor) +
+                    wide(scenario.ranks());
   }
-  const auto wide = [](std::int64_t count) { return Uint128(static_cast<std::uint64_t>(count)); };
   return wide(scenario.simulation.iterations) *
-         (wide(scenario.microbatches()) * wide(data) * wide(per_microbatch) + wide(per_iteration));
+         (wide(scenario.microbatches()) * wide(data) * per_microbatch + per_iteration);
 }
 
 }  // namespace makespan

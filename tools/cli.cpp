@@ -113,6 +113,9 @@ void define(CLI::App& app, Context& context) {
   add_compare(app, context);
   add_schedule(app, context);
   add_check(app, context);
+  add_collective(app, context);
+  add_topology(app, context);
+  add_validate(app, context);
   add_flows(app, context);
   add_verify(app, context);
   add_schema(app, context);

@@ -16,8 +16,9 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-const std::vector<std::string> kCommands = {"run",   "compare", "schedule", "check",
-                                            "flows", "verify",  "schema",   "list"};
+const std::vector<std::string> kCommands = {"run",        "compare",  "schedule", "check",
+                                            "flows",      "verify",   "schema",   "list",
+                                            "collective", "topology", "validate"};
 
 TEST(CommandLine, HelpsWithEveryCommandByExample) {
   const Outcome overview = call({"--help"});

@@ -55,12 +55,15 @@ CLI::Option* add_text(CLI::App& app, const std::string& option, std::string& val
 
 // One per command.
 void add_check(CLI::App& app, Context& context);
+void add_collective(CLI::App& app, Context& context);
 void add_compare(CLI::App& app, Context& context);
 void add_flows(CLI::App& app, Context& context);
 void add_list(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);
 void add_schedule(CLI::App& app, Context& context);
 void add_schema(CLI::App& app, Context& context);
+void add_topology(CLI::App& app, Context& context);
+void add_validate(CLI::App& app, Context& context);
 void add_verify(CLI::App& app, Context& context);
 
 }  // namespace makespan
