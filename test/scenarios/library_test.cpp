@@ -1,4 +1,5 @@
 #include "scenarios/library.h"
+#include "scenarios/machine.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -63,7 +64,7 @@ TEST(Library, models_and_clusters_can_be_named_in_a_scenario) {
     const std::vector<std::string> overrides = {"cluster=" + name};
     Scenario scenario = parse_scenario(kSmallScenario, "small.yaml", overrides);
     EXPECT_EQ(scenario.cluster.name, name);
-    scenario.training.global_batch = 1024 * 1024;
+    scenario.training.global_batch = 1024 * machine_size(scenario.cluster).gpus;
     scenario.training.micro_batch = 1024;
     std::vector<std::string> warnings;
     EXPECT_NO_THROW(resolve(scenario, warnings)) << name;

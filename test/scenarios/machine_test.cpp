@@ -103,7 +103,7 @@ TEST(Machine, counts_the_chips_of_a_torus_by_its_axes) {
   EXPECT_EQ(machine.topology.links()[0].capacity, rate_from_bytes_per_second(40e9));
   EXPECT_EQ(machine_of(torus + "nodes: 32\n").topology.gpu_count(), 32U);
   EXPECT_THAT(cluster_error(torus + "nodes: 33\n"),
-              HasSubstr("cluster.yaml:2:35: cluster.fabric.dimensions: "));
+              HasSubstr("cluster.fabric: a torus of 32 chips on a cluster of 33"));
 }
 
 TEST(Machine, routes_and_transports_as_it_is_told) {
@@ -247,8 +247,15 @@ TEST(Machine, writes_and_reads_back_what_a_scenario_says_of_it) {
   scenario.cluster = parse_cluster(
       kGraph + "fabric: {routing: {kind: ecmp, subflows: 4, seed: 2}, transport: roce, link: 12.5 GB/s}\n",
       "cluster.yaml");
-  scenario.faults = {{.kind = FaultKind::slow_link, .target = "nic 0.0", .factor = 0.5, .from = Time(5)},
-                     {.kind = FaultKind::link_down, .target = "link an->sw", .until = Time(1'000'000'000)}};
+  Fault slow;
+  slow.target = "nic 0.0";
+  slow.factor = 0.5;
+  slow.from = Time(5);
+  Fault down;
+  down.kind = FaultKind::link_down;
+  down.target = "link an->sw";
+  down.until = Time(1'000'000'000);
+  scenario.faults = {slow, down};
   const std::string written = scenario_yaml(scenario);
   EXPECT_EQ(scenario_yaml(parse_scenario(written, "again.yaml")), written);
   EXPECT_THAT(written, HasSubstr("\n    graph:\n      vertices:\n        - name: a0\n          kind: gpu\n"));
@@ -277,6 +284,8 @@ TEST_P(NamedCluster, is_as_large_as_it_is_published) {
   EXPECT_THAT(machine.warnings, testing::IsEmpty());
   if (published.leaves > 0) {
     EXPECT_EQ(switches(machine.topology, 1), published.leaves);
+  }
+  if (published.spines > 0) {
     EXPECT_EQ(switches(machine.topology, 2), published.spines);
   }
   EXPECT_FALSE(Router(machine.topology).path(0, machine.topology.gpu_count() - 1).uses.empty());
