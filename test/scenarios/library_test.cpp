@@ -1,4 +1,5 @@
 #include "scenarios/library.h"
+#include "core/error.h"
 #include "scenarios/machine.h"
 
 #include <gmock/gmock.h>
@@ -67,7 +68,11 @@ TEST(Library, models_and_clusters_can_be_named_in_a_scenario) {
     scenario.training.global_batch = 1024 * machine_size(scenario.cluster).gpus;
     scenario.training.micro_batch = 1024;
     std::vector<std::string> warnings;
-    EXPECT_NO_THROW(resolve(scenario, warnings)) << name;
+    if (name.starts_with("tpu")) {  // networks without a data sheet of their chips: nothing trains on them
+      EXPECT_THROW(resolve(scenario, warnings), InputError) << name;
+    } else {
+      EXPECT_NO_THROW(resolve(scenario, warnings)) << name;
+    }
   }
 }
 
