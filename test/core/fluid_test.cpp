@@ -115,7 +115,7 @@ TEST(Fluid, EverySolverGivesTheRatesOfTheReferenceOnRandomSystems) {
 
 TEST(Fluid, ManyRoundsPassFromTheScanToTheHeap) {
   // Link r has room for r + 1 units beside a variable that crosses all links: one round for each link.
-  constexpr std::size_t kLinks = 40;
+  constexpr std::size_t kLinks = 100;
   System system;
   std::vector<Use> everywhere;
   for (std::size_t r = 0; r < kLinks; ++r) {
@@ -231,6 +231,45 @@ TEST(Fluid, FollowsRandomChangesOfLargerSystems) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     ASSERT_NO_FATAL_FAILURE(follow_changes(seed, 40, 8));
   }
+}
+
+TEST(Fluid, FollowsRandomChangesOfSystemsThatNeedTheHeap) {
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    ASSERT_NO_FATAL_FAILURE(follow_changes(seed, 130, 60));
+  }
+}
+
+TEST(Fluid, AVariableThatIsGoneBeforeTheSolveLeavesNoTrace) {
+  FluidSystem fluid(resources({Rate(10), Rate(4)}));
+  const std::vector<Use> both = {{ResourceId(0)}, {ResourceId(1)}};
+  const std::vector<Use> first = {{ResourceId(0), 700}};
+  fluid.add(VariableId(0), first);
+  EXPECT_THAT(fluid.solve(), ElementsAre(VariableId(0)));
+  fluid.add(VariableId(1), both);
+  fluid.remove(VariableId(1));
+  EXPECT_THAT(fluid.solve(), ElementsAre());
+  EXPECT_EQ(fluid.rate(VariableId(0)), Rate(10 * 1024 / 700));
+  EXPECT_EQ(fluid.peak_load(ResourceId(1)), Rate(0));
+  fluid.add(VariableId(1), both);
+  fluid.remove(VariableId(1));
+  fluid.add(VariableId(1), both);
+  EXPECT_THAT(fluid.solve(), testing::UnorderedElementsAre(VariableId(0), VariableId(1)));
+  EXPECT_EQ(fluid.rate(VariableId(1)), Rate(4));
+  EXPECT_EQ(fluid.rate(VariableId(0)), Rate((10 - 4) * 1024 / 700));
+}
+
+TEST(Fluid, AVariableOverSlackLinksConcernsNobodyElse) {
+  FluidSystem fluid(resources({Rate(10'000), Rate(300), Rate(200)}));
+  const std::vector<Use> first = {{ResourceId(0)}, {ResourceId(1)}};
+  const std::vector<Use> second = {{ResourceId(0)}, {ResourceId(2)}};
+  fluid.add(VariableId(0), first);
+  fluid.solve();
+  fluid.add(VariableId(1), second);
+  EXPECT_THAT(fluid.solve(), ElementsAre(VariableId(1)));
+  EXPECT_EQ(fluid.rate(VariableId(1)), Rate(200));
+  fluid.set_capacity(ResourceId(0), Rate(350));  // no longer slack
+  EXPECT_THAT(fluid.solve(), testing::UnorderedElementsAre(VariableId(0), VariableId(1)));
+  EXPECT_EQ(fluid.rate(VariableId(0)), Rate(350 / 2));
 }
 
 TEST(Fluid, NoCapacityIsExceededAndEveryVariableHasABottleneck) {
@@ -374,10 +413,11 @@ TEST(Fluid, ALinkIsStarvedWhenItsCapacityIsBelowOneUnitForEachOfItsTransfers) {
   const std::vector<Use> uses = {{ResourceId(0)}};
   fluid.add(VariableId(0), uses);
   fluid.add(VariableId(1), uses);
+  fluid.solve();
   EXPECT_FALSE(fluid.starved(ResourceId(0)));
   fluid.add(VariableId(2), uses);
-  EXPECT_TRUE(fluid.starved(ResourceId(0)));
   fluid.solve();
+  EXPECT_TRUE(fluid.starved(ResourceId(0)));
   EXPECT_EQ(fluid.rate(VariableId(1)), Rate(0));
 }
 
