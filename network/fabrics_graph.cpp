@@ -115,7 +115,7 @@ std::vector<int> switch_tiers(const GraphSpec& graph) {
 /// Adds the fabric switches of a graph, and the links between them where every vertex is in `vertices`.
 class SwitchAdder {
  public:
-  SwitchAdder(Topology& topology, const GraphSpec& graph) : topology_(topology), graph_(graph) {
+  SwitchAdder(Topology& topology, const GraphSpec& graph) : topology_(topology) {
     const std::vector<int> tiers = switch_tiers(graph);
     vertices.assign(graph.vertices.size(), 0);
     std::map<int, std::uint32_t> locals;
@@ -144,7 +144,6 @@ class SwitchAdder {
 
  private:
   Topology& topology_;
-  const GraphSpec& graph_;
 };
 
 /// Whether every switch that has NICs has those of one number alone, and there are several numbers: then it
