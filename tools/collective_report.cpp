@@ -60,6 +60,12 @@ std::string text_line(const CollectiveReport& report, const CollectiveRow& row) 
   return line + '\n';
 }
 
+/// A line of text without the blanks at its end.
+std::string line_of(std::string text) {
+  text.resize(text.find_last_not_of(' ') + 1);
+  return text + '\n';
+}
+
 std::string text(const CollectiveReport& report) {
   const TestType& type = test_type(report.kind);
   const bool has_alone = !report.background.empty();
@@ -72,13 +78,12 @@ std::string text(const CollectiveReport& report) {
     out += "# beside " + other + '\n';
   }
   const char* format = "# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}  {:>7}  {:>6}  {:>6}  {:>16}  {:>8}  {:>8}";
-  out += "#\n" +
-         fmt::format(fmt::runtime(format), "size", "count", "type", "redop", "root", "time", "algbw", "busbw",
-                     "algorithm", "protocol", "channels") +
-         (has_alone ? fmt::format("  {:>7}  {:>9}", "alone", "slow-down") : "") + '\n' +
-         fmt::format(fmt::runtime(format), "(B)", "(elements)", "", "", "", "(us)", "(GB/s)", "(GB/s)", "",
-                     "", "") +
-         (has_alone ? fmt::format("  {:>7}  {:>9}", "(us)", "") : "") + '\n';
+  out += "#\n" + line_of(fmt::format(fmt::runtime(format), "size", "count", "type", "redop", "root", "time",
+                                     "algbw", "busbw", "algorithm", "protocol", "channels") +
+                         (has_alone ? fmt::format("  {:>7}  {:>9}", "alone", "slow-down") : ""));
+  out += line_of(fmt::format(fmt::runtime(format), "(B)", "(elements)", "", "", "", "(us)", "(GB/s)",
+                             "(GB/s)", "", "", "") +
+                 (has_alone ? fmt::format("  {:>7}", "(us)") : ""));
   double sum = 0;
   for (const CollectiveRow& row : report.rows) {
     out += text_line(report, row);

@@ -68,7 +68,7 @@ Machine single_node(const GraphSpec& graph, const std::string& file) {
   Machine machine;
   machine.node.name = base_name(file);
   machine.warnings = graph.warnings;
-  machine.topology = build_cluster(machine.node, graph, 1, {.kind = "none"});
+  machine.topology = build_graph(graph, {});
   return machine;
 }
 

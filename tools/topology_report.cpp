@@ -151,6 +151,13 @@ std::string switches_words(const Inventory& parts) {
   return all == 0 ? "none" : fmt::format("{} ({})", all, list);
 }
 
+/// With those of a node by itself, which lead nowhere.
+std::size_t nic_count(const Topology& topology) {
+  const auto [begin, end] = boost::vertices(topology.graph());
+  return static_cast<std::size_t>(
+      std::count_if(begin, end, [&](std::size_t v) { return topology.vertex(v).kind == VertexKind::nic; }));
+}
+
 /// What the GPUs of half the nodes could send at most: through their NICs, where there are several nodes.
 double half_injection(const Topology& topology) {
   double sum = 0;
@@ -220,7 +227,7 @@ std::string topology_text(const DescribedMachine& described, const std::string& 
   };
   line(described.has_gpus ? "GPUs" : "hosts", std::to_string(parts.gpus));
   line(described.has_gpus ? "nodes" : "domains", std::to_string(parts.nodes));
-  line("NICs", described.has_rates ? std::to_string(parts.nics) : "unknown");
+  line("NICs", described.has_rates ? std::to_string(nic_count(topology)) : "unknown");
   line("switches", switches_words(parts));
   line("bisection", described.has_rates ? bisection_words(topology) : "unknown: there are no rates");
   line("diameter", diameter_words(topology, described.has_gpus ? "GPU" : "host"));
@@ -252,14 +259,15 @@ std::string topology_json(const DescribedMachine& described, const std::string& 
   const auto known = [&described](double number) {
     return described.has_rates ? ordered_json(number) : ordered_json(nullptr);
   };
-  ordered_json json = {{"schema", "makespan.topology/1"},
-                       {"name", title},
-                       {described.has_gpus ? "gpus" : "hosts", parts.gpus},
-                       {"nodes", parts.nodes},
-                       {"nics", described.has_rates ? ordered_json(parts.nics) : ordered_json(nullptr)},
-                       {"switches", ordered_json::object()},
-                       {"cables", ordered_json::object()},
-                       {"tiers", ordered_json::array()}};
+  ordered_json json = {
+      {"schema", "makespan.topology/1"},
+      {"name", title},
+      {described.has_gpus ? "gpus" : "hosts", parts.gpus},
+      {"nodes", parts.nodes},
+      {"nics", described.has_rates ? ordered_json(nic_count(topology)) : ordered_json(nullptr)},
+      {"switches", ordered_json::object()},
+      {"cables", ordered_json::object()},
+      {"tiers", ordered_json::array()}};
   for (const auto& [tier, count] : parts.switches) {
     json["switches"][tier_name(tier)] = count;
   }

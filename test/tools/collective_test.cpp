@@ -162,8 +162,8 @@ TEST(Collective, OfGroupsOnTheirOwnRailsDoNotSlowEachOther) {
 }
 
 TEST(Collective, SharesTheNicWithTheBackground) {
-  const std::vector<std::string> base = {"send",         "--cluster", "dgx-h100", "--nodes", "2",
-                                         "--ranks-list", "0,8",       "--sizes",  "1GiB"};
+  const std::vector<std::string> base = {"send",         "--cluster", "dgx-a100-80gb", "--nodes", "2",
+                                         "--ranks-list", "0,8",       "--sizes",       "1GiB"};
   std::vector<std::string> shared = base;
   shared.insert(shared.end(), {"--background", "send:16GiB:0->8"});
   const json row = rows(shared).back();

@@ -141,7 +141,7 @@ TEST(TopologyCommand, WritesGraphsForGraphviz) {
 TEST(TopologyCommand, RecognisesDumpsByWhatIsInThem) {
   const TemporaryFolder folder;
   EXPECT_THAT(topology({folder.file("topo.txt", kSmi)}),
-              AllOf(HasSubstr("(nvidia-smi)"), HasSubstr("GPUs        2")));
+              AllOf(HasSubstr("(nvidia-smi)"), HasSubstr("GPUs        2"), HasSubstr("NICs        1")));
   EXPECT_THAT(topology({folder.file("topology.conf", kSlurm), "--node", "dgx-h100"}),
               AllOf(HasSubstr("(slurm) with nodes of dgx-h100"), HasSubstr("GPUs        32"),
                     HasSubstr("switches    3 (2 leaf, 1 spine)")));
