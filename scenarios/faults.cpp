@@ -87,7 +87,9 @@ std::set<ResourceId> TargetFinder::find(std::size_t fault) {
     for (const Kind& known : kKinds) {
       words.push_back(known.word);
     }
-    refuse("unknown target " + shown(text), suggestion(word, words) + ", as in 'nic 3.2'");
+    const std::string hint = suggestion(word, words);
+    refuse("unknown target " + shown(text),
+           hint + (hint.back() == '?' ? " " : "; ") + "write it as in 'nic 3.2'");
   }
   const std::size_t at = text.find_first_not_of(' ', word.size());
   return (this->*kind->find)(at == std::string_view::npos ? std::string_view() : text.substr(at));

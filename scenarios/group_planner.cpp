@@ -2,10 +2,11 @@
 
 #include <array>
 #include <string_view>
+#include <tuple>
 
 #include "network/nccl_tests_log.h"
 #include "scenarios/layout.h"
-#include "scenarios/yaml.h"
+#include "scenarios/reader.h"
 
 namespace makespan {
 
@@ -27,13 +28,7 @@ std::vector<MeasuredTime> read_measured(const Scenario& scenario, const std::str
   if (file.empty()) {
     return {};
   }
-  std::string text;
-  try {
-    text = read_text(file.path);
-  } catch (const InputError& error) {
-    throw scenario_error(scenario, key, error.what());
-  }
-  return parse_nccl_tests_log(text, file.path);
+  return parse_nccl_tests_log(read_named_file(scenario.locations, key, file), file.path);
 }
 
 /// The collectives that the ranks of one dimension's groups take part in, tried out one by one.
@@ -147,15 +142,16 @@ CollectiveChoices read_collectives(const Scenario& scenario) {
   const std::array<std::pair<Group, const CollectivePin*>, 3> groups = {
       {{Group::tp, &given.tp}, {Group::dp, &given.dp}, {Group::other, &given.other}}};
   for (const auto& [group, pin] : groups) {
-    const std::array<std::pair<CollectiveKind, const FilePath*>, 3> kinds = {
-        {{CollectiveKind::all_reduce, &pin->measured.all_reduce},
-         {CollectiveKind::all_gather, &pin->measured.all_gather},
-         {CollectiveKind::reduce_scatter, &pin->measured.reduce_scatter}}};
-    for (const auto& [kind, file] : kinds) {
-      choices[{group, kind}] = {.algorithm = pin->algorithm,
-                                .protocol = pin->protocol,
-                                .channels = static_cast<int>(pin->channels),
-                                .measured = read_measured(scenario, key_of(group) + ".measured", *file)};
+    const std::array<std::tuple<CollectiveKind, const char*, const FilePath*>, 3> kinds = {
+        {{CollectiveKind::all_reduce, "all_reduce", &pin->measured.all_reduce},
+         {CollectiveKind::all_gather, "all_gather", &pin->measured.all_gather},
+         {CollectiveKind::reduce_scatter, "reduce_scatter", &pin->measured.reduce_scatter}}};
+    for (const auto& [kind, name, file] : kinds) {
+      choices[{group, kind}] = {
+          .algorithm = pin->algorithm,
+          .protocol = pin->protocol,
+          .channels = static_cast<int>(pin->channels),
+          .measured = read_measured(scenario, key_of(group) + ".measured." + name, *file)};
     }
   }
   return choices;

@@ -1,4 +1,5 @@
 #include "scenarios/key_builders.h"
+#include "scenarios/machine.h"
 
 namespace makespan::keys {
 
@@ -49,12 +50,15 @@ Field fabric_keys(Fabric& fabric) {
   const auto count = [](std::string name, std::int64_t& value, std::string usual, std::string doc) {
     return with_default(integer(std::move(name), value, 1, kMaxPorts, std::move(doc)), std::move(usual));
   };
+  Names kinds;
+  for (const FabricKind& kind : fabric_kinds()) {
+    kinds.emplace_back(kind.name);
+  }
   return section(
       "fabric", "The network between the nodes; a word stands for `kind`.",
       {
           word(
-              "kind", fabric.kind,
-              {"rail-fat-tree", "fat-tree", "star", "dragonfly", "dragonfly-plus", "torus", "none"}, {},
+              "kind", fabric.kind, std::move(kinds), {},
               "rail-fat-tree: one leaf plane per NIC position, spines above. fat-tree: all NICs of a node on "
               "one leaf. star: one switch. torus: nodes joined to their neighbours, no NICs. none: one "
               "node."),
@@ -182,6 +186,7 @@ Field collective_keys(Collectives& collectives) {
                      pin_keys("tp", collectives.tp, "Those of tensor-parallel groups."),
                      pin_keys("dp", collectives.dp, "Gradient reductions."),
                      pin_keys("other", collectives.other, "Tied embeddings and the norm of the gradients."),
+                     unsupported("pp", "{}", "Messages between stages, which are sends."),
                      unsupported("cp", "{}", "Those of context-parallel groups."),
                      unsupported("ep", "{}", "Those of expert-parallel groups."),
                  });

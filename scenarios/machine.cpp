@@ -8,7 +8,6 @@
 
 #include "core/text.h"
 #include "network/import.h"
-#include "scenarios/yaml.h"
 
 namespace makespan {
 
@@ -32,7 +31,7 @@ auto at_key(const Cluster& cluster, const std::string& key, Make make) {
 }
 
 std::string text_of(const Cluster& cluster, const std::string& key, const FilePath& file) {
-  return at_key(cluster, kTopology + "." + key, [&] { return read_text(file.path); });
+  return read_named_file(cluster.locations, kTopology + "." + key, file);
 }
 
 bool has_gpus(const ClusterGraph& graph) {
@@ -273,6 +272,19 @@ void append(std::vector<std::string>& warnings, const std::vector<std::string>& 
 
 }  // namespace
 
+std::span<const FabricKind> fabric_kinds() {
+  static constexpr std::array<FabricKind, 7> kKinds = {{
+      {"rail-fat-tree", "NICs of equal number in the nodes of a unit on one leaf, spines (and cores) above"},
+      {"fat-tree", "all NICs of a node on one leaf, spines (and cores) above"},
+      {"star", "one switch"},
+      {"dragonfly", "groups of switches that are all joined, cables between all groups"},
+      {"dragonfly-plus", "groups of leaves and spines, cables between all groups"},
+      {"torus", "nodes joined to their neighbours, without switches and NICs"},
+      {"none", "a single node"},
+  }};
+  return kKinds;
+}
+
 bool has_given_fabric(const GivenTopology& topology) {
   return !topology.ibnetdiscover.empty() || !topology.slurm.empty() || !topology.graph.vertices.empty();
 }
@@ -303,10 +315,10 @@ Machine build_machine(const Cluster& cluster) {
   const auto nodes = static_cast<std::int64_t>(machine.topology.node_count());
   const bool is_torus = !machine.topology.dimensions().empty();  // one node to NCCL, whose chips were counted
   if (!is_torus && cluster.locations.contains("cluster.nodes") && cluster.nodes != nodes) {
-    throw error_at(
-        cluster, "cluster.nodes",
-        std::to_string(cluster.nodes) + " is not the " + std::to_string(nodes) + " nodes of the topology",
-        "remove it, or write " + std::to_string(nodes));
+    throw error_at(cluster, "cluster.nodes",
+                   "the topology has " + std::to_string(nodes) + (nodes == 1 ? " node" : " nodes") +
+                       ", not " + std::to_string(cluster.nodes),
+                   "remove it, or write " + std::to_string(nodes));
   }
   return machine;
 }

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/task_graph.h"
@@ -36,6 +38,14 @@ struct MachineSize {
 
 /// What build_machine() would have; builds only what has a given topology. Throws as it does.
 [[nodiscard]] MachineSize machine_size(const Cluster& cluster);
+
+/// What `cluster.fabric.kind` can be.
+struct FabricKind {
+  std::string_view name;
+  std::string_view summary;
+};
+
+[[nodiscard]] std::span<const FabricKind> fabric_kinds();
 
 /// Whether the fabric is that of a given topology, and `cluster.fabric` describes none.
 [[nodiscard]] bool has_given_fabric(const GivenTopology& topology);

@@ -138,4 +138,19 @@ Cluster read_cluster(const std::string& path_or_name, std::span<const std::strin
   return cluster;
 }
 
+std::string read_named_file(const Locations& locations, const std::string& key, const FilePath& file) {
+  const SourceLocation where = find_location(locations, key);
+  if (std::error_code error; !std::filesystem::exists(file.path, error)) {
+    throw InputError(
+        where, key, file.path + ": there is no such file",
+        "paths count from where the file is that names them, those of --set from where the program "
+        "runs");
+  }
+  try {
+    return read_text(file.path);
+  } catch (const InputError& error) {
+    throw InputError(where, key, error.what());
+  }
+}
+
 }  // namespace makespan

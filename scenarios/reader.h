@@ -30,4 +30,8 @@ namespace makespan {
 [[nodiscard]] Cluster parse_cluster(std::string_view text, const std::string& source,
                                     std::span<const std::string> overrides = {});
 
+/// The text of a file that a scenario names at `key`. Throws InputError there.
+[[nodiscard]] std::string read_named_file(const Locations& locations, const std::string& key,
+                                          const FilePath& file);
+
 }  // namespace makespan

@@ -176,11 +176,11 @@ enum class FaultKind : std::uint8_t { slow_link, link_down };
 /// Something that is wrong with links; see scenarios/faults.h.
 struct Fault {
   FaultKind kind = FaultKind::slow_link;
-  std::string target;
-  std::optional<double> factor;  ///< of the capacity that is left
-  Time latency;                  ///< added
-  Time from;
-  Time until;  ///< 0: for ever
+  std::string target = {};
+  std::optional<double> factor = {};  ///< of the capacity that is left
+  Time latency = {};                  ///< added
+  Time from = {};
+  Time until = {};  ///< 0: for ever
 };
 
 enum class Dimension : std::uint8_t { tensor, context, data, pipeline };

@@ -7,10 +7,12 @@
 #include <gtest/gtest.h>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "scenarios/reader.h"
 #include "scenarios/resolve.h"
+#include "scenarios/run.h"
 
 namespace makespan {
 namespace {
@@ -43,6 +45,7 @@ std::string outcome(const std::string& path) {
     Scenario scenario = read_scenario(path);
     std::vector<std::string> warnings;
     resolve(scenario, warnings);
+    const Prepared prepared = prepare(std::move(scenario));
   } catch (const InputError& error) {
     return std::string("exit 2\n") + error.what() + "\n";
   } catch (const InfeasibleError& error) {

@@ -153,7 +153,7 @@ TEST(Machine, takes_its_fabric_from_a_dump_and_counts_its_nodes) {
   EXPECT_THAT(machine.warnings, Not(testing::IsEmpty()));
   EXPECT_EQ(machine_size(parse_cluster(text, "cluster.yaml")).nodes, 13);
   EXPECT_THAT(cluster_error(text + "nodes: 12\n"),
-              HasSubstr("cluster.yaml:3:8: cluster.nodes: 12 is not the 13 nodes of the topology"));
+              HasSubstr("cluster.yaml:3:8: cluster.nodes: the topology has 13 nodes, not 12"));
   const Machine both = machine_of("node: dgx-h100\ntopology:\n  slurm: " + data_file("tree.conf") +
                                   "\n  nccl_xml: " + data_file("node_dump.xml") + "\n");
   EXPECT_EQ(both.topology.gpu_count(), 13U * 3);
@@ -164,7 +164,7 @@ TEST(Machine, finds_files_from_where_the_cluster_is) {
   const Cluster cluster = parse_cluster("node: dgx-h100\ntopology: {slurm: ./tree.conf}\n", source);
   EXPECT_EQ(build_machine(cluster).topology.node_count(), 13U);
   EXPECT_THAT(cluster_error("node: dgx-h100\ntopology: {slurm: missing/tree.conf}\n"),
-              HasSubstr("cluster.yaml:2:19: cluster.topology.slurm: missing/tree.conf: "));
+              HasSubstr("cluster.yaml:2:19: cluster.topology.slurm: missing/tree.conf: there is no"));
 }
 
 const std::string kGraph = R"(node: dgx-h100
