@@ -122,7 +122,10 @@ std::map<LinkKind, LinkClass> link_classes(const Topology& topology) {
   return classes;
 }
 
-std::string class_text(LinkKind kind, const LinkClass& entry) {
+std::string class_text(LinkKind kind, const LinkClass& entry, bool has_rates) {
+  if (!has_rates) {
+    return fmt::format("{}: {}", to_string(kind), entry.cables);
+  }
   const auto number = [](double rate) { return fmt::format("{:.4g}", rate / 1e9); };
   const bool is_even = entry.most - entry.least <= 0.001 * entry.most;
   return fmt::format("{}: {} × {} GB/s", to_string(kind), entry.cables,
@@ -131,15 +134,23 @@ std::string class_text(LinkKind kind, const LinkClass& entry) {
 
 class Drawing {
  public:
-  Drawing(const Topology& topology, const std::string& title)
-      : topology_(topology), title_(title), sketch_(sketch_topology(topology)) {
+  Drawing(const DescribedMachine& described, const std::string& title)
+      : described_(described),
+        topology_(described.machine.topology),
+        title_(title),
+        sketch_(sketch_topology(topology_)) {
+    constexpr double kLetter = 11.5;  // of the title, on average
+    sketch_.width = std::max(sketch_.width, 48 + kLetter * static_cast<double>(title.size()));
     for (const PlacedVertex& placed : sketch_.vertices) {
       places_[placed.vertex] = {placed.x, placed.y, placed.width};
     }
   }
 
   std::string run() && {
-    const std::map<LinkKind, LinkClass> classes = link_classes(topology_);
+    std::map<LinkKind, LinkClass> classes = link_classes(topology_);
+    if (!described_.has_gpus) {
+      classes.erase(LinkKind::pcie);  // from a host to its own NIC
+    }
     frames();
     links();
     icons();
@@ -162,9 +173,12 @@ class Drawing {
   };
 
   [[nodiscard]] std::string headline() const {
-    std::string counts = fmt::format("{} GPUs", topology_.gpu_count());
-    if (!topology_.nics().empty()) {
-      counts += fmt::format(", {} nodes, {} NICs", topology_.node_count(), topology_.nics().size());
+    std::string counts = fmt::format("{} {}", topology_.gpu_count(), described_.has_gpus ? "GPUs" : "hosts");
+    if (!topology_.nics().empty() && described_.has_gpus) {
+      counts += fmt::format(", {} nodes", topology_.node_count());
+    }
+    if (!topology_.nics().empty() && described_.has_rates) {
+      counts += fmt::format(", {} NICs", topology_.nics().size());
     }
     return text_element(24, 42, 20, "start", "#1a1a1a", true, title_) +
            text_element(24, 64, 13, "start", "#5f6368", false, counts);
@@ -261,7 +275,9 @@ class Drawing {
           "fill=\"{}\"><title>{}</title></rect>\n",
           placed.x - shape.width / 2, placed.y - shape.height / 2, shape.width, shape.height, shape.corner,
           shape.fill, escaped(topology_.vertex_name(placed.vertex)));
-      const std::string letter = vertex.kind == VertexKind::fabric_switch
+      const bool is_host = vertex.kind == VertexKind::gpu && !described_.has_gpus;
+      const std::string letter = is_host ? "H"
+                                 : vertex.kind == VertexKind::fabric_switch
                                      ? (vertex.count > 1 ? fmt::format("× {}", vertex.count) : "")
                                      : std::string(shape.letter);
       if (!letter.empty()) {
@@ -298,12 +314,13 @@ class Drawing {
           y, style.colour, stroke_width(rate_from_bytes_per_second(found->second.most)));
       body_ +=
           text_element(76, y + 4, 12, "start", "#1a1a1a", false,
-                       class_text(style.kind, found->second) +
+                       class_text(style.kind, found->second, described_.has_rates) +
                            (style.kind == LinkKind::nic && topology_.rails() ? ", coloured by rail" : ""));
       y += 22;
     }
   }
 
+  const DescribedMachine& described_;
   const Topology& topology_;
   const std::string& title_;
   TopologySketch sketch_;
@@ -313,8 +330,8 @@ class Drawing {
 
 }  // namespace
 
-std::string topology_svg(const Topology& topology, const std::string& title) {
-  return Drawing(topology, title).run();
+std::string topology_svg(const DescribedMachine& described, const std::string& title) {
+  return Drawing(described, title).run();
 }
 
 }  // namespace makespan

@@ -24,7 +24,7 @@ struct Options {
   std::string kind = "auto";
   std::string node;
   std::int64_t nodes = 0;
-  std::int64_t most = 400;
+  std::int64_t most = 150;
   std::string format = "text";
 };
 
@@ -83,8 +83,9 @@ Named load(const Options& options) {
     }
     return cluster_named(parse_cluster(text, name, with_nodes(options)));
   }
-  const std::string title = fmt::format("{} ({}){}", name, to_string(*kind),
-                                        options.node.empty() ? "" : " with nodes of " + options.node);
+  const std::string title =
+      fmt::format("{} ({}){}", std::filesystem::path(name).filename().string(), to_string(*kind),
+                  options.node.empty() ? "" : " with nodes of " + options.node);
   return {title, read_dump(text, name, *kind, {options.node, with_nodes(options)})};
 }
 
@@ -93,7 +94,7 @@ std::string print(const Named& named, const Options& options) {
     return topology_json(named.described, named.title);
   }
   if (options.format == "svg") {
-    return topology_svg(named.described.machine.topology, named.title);
+    return topology_svg(named.described, named.title);
   }
   if (options.format == "dot") {
     std::ostringstream dot;
