@@ -15,6 +15,11 @@ namespace {
 
 const std::string kTopology = "cluster.topology";
 
+/// "cluster.topology.slurm".
+std::string topology_key(const std::string& name) {
+  return kTopology + "." + name;
+}
+
 InputError error_at(const Cluster& cluster, const std::string& key, const std::string& what,
                     const std::string& hint = {}) {
   return {find_location(cluster.locations, key), key, what, hint};
@@ -31,7 +36,7 @@ auto at_key(const Cluster& cluster, const std::string& key, Make make) {
 }
 
 std::string text_of(const Cluster& cluster, const std::string& key, const FilePath& file) {
-  return read_named_file(cluster.locations, kTopology + "." + key, file);
+  return read_named_file(cluster.locations, topology_key(key), file);
 }
 
 bool has_gpus(const ClusterGraph& graph) {
@@ -45,7 +50,7 @@ void refuse_second(const Cluster& cluster, const std::vector<std::pair<std::stri
   std::string first;
   for (const auto& [key, is_given] : sources) {
     if (is_given && !first.empty()) {
-      throw error_at(cluster, kTopology + "." + key, "cannot be given together with '" + first + "'",
+      throw error_at(cluster, topology_key(key), "cannot be given together with '" + first + "'",
                      "each describes " + what + "; keep one of them");
     }
     first = is_given ? key : first;
@@ -66,7 +71,7 @@ void check_sources(const Cluster& cluster) {
                  {"graph", has_graph}},
                 "the fabric");
   if (!has_graph && !topology.graph.links.empty()) {
-    throw error_at(cluster, kTopology + ".graph", "has links and no vertices", "list the vertices");
+    throw error_at(cluster, topology_key("graph"), "has links and no vertices", "list the vertices");
   }
 }
 
@@ -165,7 +170,7 @@ GraphSpec graph_spec(const Cluster& cluster) {
   GraphSpec graph;
   std::map<std::string, std::size_t, std::less<>> vertices;
   for (const ClusterVertex& vertex : given.vertices) {
-    const std::string key = kTopology + ".graph.vertices[" + std::to_string(vertices.size()) + "]";
+    const std::string key = topology_key("graph.vertices[") + std::to_string(vertices.size()) + "]";
     if (!vertices.try_emplace(vertex.name, vertices.size()).second) {
       throw error_at(cluster, key + ".name", "'" + vertex.name + "' is there twice",
                      "give each its own name");
@@ -182,7 +187,7 @@ GraphSpec graph_spec(const Cluster& cluster) {
                               .tier = static_cast<int>(vertex.tier)});
   }
   for (const ClusterLink& link : given.links) {
-    const std::string key = kTopology + ".graph.links[" + std::to_string(graph.links.size()) + "].ends";
+    const std::string key = topology_key("graph.links[") + std::to_string(graph.links.size()) + "].ends";
     if (link.ends.size() != 2) {
       throw error_at(cluster, key, "names " + std::to_string(link.ends.size()) + " vertices",
                      "a link has two ends, as in [gpu0, switch]");
@@ -206,7 +211,7 @@ GraphSpec fabric_graph(const Cluster& cluster, const NodeSpec& node) {
   }
   if (!topology.slurm.empty()) {
     const GraphSpec hosts = import_slurm(text_of(cluster, "slurm", topology.slurm), topology.slurm.path);
-    return at_key(cluster, kTopology + ".slurm",
+    return at_key(cluster, topology_key("slurm"),
                   [&] { return with_nics(hosts, node, cluster.fabric.oversubscription); });
   }
   return graph_spec(cluster);
@@ -233,7 +238,7 @@ std::string blamed_key(const Cluster& cluster, const NodeSpec& node, const Graph
       {"kind", [](FabricSpec& f) { f.kind = FabricSpec{}.kind; }},
   }};
   for (const auto& [name, reset] : kResets) {
-    const std::string key = std::string("cluster.fabric.") + name;
+    std::string key = std::string("cluster.fabric.") + name;
     if (!cluster.locations.contains(key)) {
       continue;
     }
@@ -297,7 +302,7 @@ Machine build_machine(const Cluster& cluster) {
   const RoutingSpec routing = routing_spec(cluster.fabric);
   if (has_gpus(topology.graph)) {
     const GraphSpec graph = graph_spec(cluster);
-    machine.topology = at_key(cluster, kTopology + ".graph", [&] { return build_graph(graph, routing); });
+    machine.topology = at_key(cluster, topology_key("graph"), [&] { return build_graph(graph, routing); });
   } else {
     const GraphSpec inside = inside_graph(cluster, machine.node);
     append(machine.warnings, inside.warnings);

@@ -46,10 +46,10 @@ void Resolver::vain_collectives() {
   if (!parallelism.sequence_parallel) {
     no_effect("collectives.tp.measured.reduce_scatter", "tensor groups use it with sequence parallelism");
   }
-  for (const std::string group : {"dp", "other"}) {
-    for (const std::string kind : {"all_gather", "reduce_scatter"}) {
-      no_effect("collectives." + group + ".measured." + kind, "such groups use all-reduce alone");
-    }
+  for (const char* key :
+       {"collectives.dp.measured.all_gather", "collectives.dp.measured.reduce_scatter",
+        "collectives.other.measured.all_gather", "collectives.other.measured.reduce_scatter"}) {
+    no_effect(key, "such groups use all-reduce alone");
   }
 }
 
