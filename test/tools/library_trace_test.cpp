@@ -32,6 +32,20 @@ INSTANTIATE_TEST_SUITE_P(every_scenario, LibraryTrace,
                          testing::ValuesIn(library_names(LibraryKind::scenarios)),
                          [](const auto& parameter) { return as_test_name(parameter.param); });
 
+TEST(LibraryTrace, ObeysEveryLawWhileLinksFailAndHeal) {
+  const TemporaryFolder folder;
+  const Outcome outcome = call(
+      {"run", "tiny-8xa100", "--out", folder.path().string(), "-q", "--trace-ranks", "all", "--set",
+       "cluster={node: dgx-a100-80gb, nodes: 4, fabric: {kind: fat-tree, unit: 2, routing: {kind: ecmp, "
+       "subflows: 4}}}",
+       "--set", "parallelism.data=8", "--set", "parallelism.order=[tensor, pipeline, data, context]", "--set",
+       "faults=[{kind: slow-link, target: nic 1.2, factor: 0.5}, {kind: link-down, target: node 2, from: "
+       "5 ms, until: 40 ms}, {kind: slow-link, target: nvlink 0.0, factor: 0.25, from: 10 ms}]"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Outcome verdict = call({"verify", (folder.path() / "trace.json.gz").string()});
+  EXPECT_EQ(verdict.code, 0) << verdict.out << verdict.err;
+}
+
 /// A bare schedule whose picture is kept in test/golden for people to review.
 struct Picture {
   std::string name;
