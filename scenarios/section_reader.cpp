@@ -286,7 +286,7 @@ void SectionReader::read_value(const Field& field, std::uint32_t key, std::uint3
     return;
   }
   locations_[path] = document_.location(node);
-  current_ = &field;
+  const Field* const outer = std::exchange(current_, &field);  // of a list of mappings
   std::visit(
       [&](const auto& value) {
         if constexpr (!std::is_same_v<std::decay_t<decltype(value)>, SectionRef>) {
@@ -294,6 +294,7 @@ void SectionReader::read_value(const Field& field, std::uint32_t key, std::uint3
         }
       },
       field.value);
+  current_ = outer;
 }
 
 void SectionReader::read_section(const Field& field, std::uint32_t node, const SourceLocation& where,

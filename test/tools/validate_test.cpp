@@ -240,6 +240,10 @@ struct Bound {
   double p90;
 };
 
+void PrintTo(const Bound& bound, std::ostream* out) {
+  *out << bound.file << ' ' << bound.band;
+}
+
 class PublishedMeasurements : public testing::TestWithParam<Bound> {};
 
 TEST_P(PublishedMeasurements, ArePredicted) {
