@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/int128.h"
@@ -13,6 +14,22 @@ namespace makespan {
 namespace {
 
 constexpr std::uint16_t kFar = std::numeric_limits<std::uint16_t>::max();
+
+/// In proportion to the shares; what is rounded off one goes to the next.
+std::vector<std::uint32_t> divided_by(std::uint32_t weight, std::span<const std::uint64_t> shares) {
+  const Uint128 total = std::accumulate(shares.begin(), shares.end(), Uint128{0});
+  MAKESPAN_CHECK(total > 0, "hops have capacity");
+  std::vector<std::uint32_t> weights;
+  Uint128 passed = 0;
+  std::uint32_t given = 0;
+  for (const std::uint64_t share : shares) {
+    passed += share;
+    const auto until = static_cast<std::uint32_t>(passed * weight / total);
+    weights.push_back(until - given);
+    given = until;
+  }
+  return weights;
+}
 
 }  // namespace
 
@@ -95,7 +112,9 @@ Path FabricRouter::path(const FabricFlow& flow) {
   if (routing.mode == RoutingMode::ideal || routing.mode == RoutingMode::adaptive) {
     const auto [entry, is_new] = spread_.try_emplace({from, to, flow.weight});
     if (is_new) {
-      entry->second = spread(from, to, flow.weight);
+      const std::vector<Detour> around =
+          routing.mode == RoutingMode::adaptive ? detours(from, to) : std::vector<Detour>{};
+      entry->second = around.empty() ? spread(from, to, flow.weight) : spread_detours(around, flow.weight);
     }
     return entry->second;
   }
@@ -196,26 +215,64 @@ Path FabricRouter::spread_shortest(std::uint32_t from, std::uint32_t to, std::ui
   return path;
 }
 
-/// By capacity; what is rounded off one link goes to the next.
 std::vector<std::uint32_t> FabricRouter::divided(std::uint32_t weight, std::span<const Hop> over) const {
-  const auto capacity = [&](const Hop& hop) {
-    return static_cast<std::uint64_t>(topology_.link(hop.link).capacity.count());
-  };
-  Uint128 total = 0;
+  std::vector<std::uint64_t> capacities;
   for (const Hop& hop : over) {
-    total += capacity(hop);
+    capacities.push_back(capacity(hop));
   }
-  MAKESPAN_CHECK(total > 0, "hops have capacity");
-  std::vector<std::uint32_t> weights;
-  Uint128 passed = 0;
-  std::uint32_t given = 0;
-  for (const Hop& hop : over) {
-    passed += capacity(hop);
-    const auto until = static_cast<std::uint32_t>(passed * weight / total);
-    weights.push_back(until - given);
-    given = until;
+  return divided_by(weight, capacities);
+}
+
+// Detours.
+
+/// The direct link between two switches of a dragonfly's group and the ways over a third; none elsewhere.
+std::vector<FabricRouter::Detour> FabricRouter::detours(std::uint32_t from, std::uint32_t to) const {
+  const auto local = [&](const Hop& hop) { return topology_.link(hop.link).kind == LinkKind::local; };
+  std::map<std::uint32_t, std::vector<Hop>> first;  // by the switch that it leads to
+  for (const Hop& hop : hops(from)) {
+    if (local(hop)) {
+      first[hop.to].push_back(hop);
+    }
   }
-  return weights;
+  const auto direct = first.find(to);
+  if (direct == first.end()) {
+    return {};
+  }
+  std::vector<Detour> ways;
+  for (const Hop& hop : direct->second) {
+    ways.push_back({hop, std::nullopt});
+  }
+  first.erase(direct);
+  for (const auto& [third, out] : first) {
+    for (const Hop& on : hops(third)) {
+      if (local(on) && on.to == to) {
+        ways.push_back({out.front(), on});
+      }
+    }
+  }
+  return ways;
+}
+
+/// By capacity per link that the way takes; the latency is that of the direct link, which is taken while it
+/// is idle.
+Path FabricRouter::spread_detours(std::span<const Detour> ways, std::uint32_t weight) const {
+  std::vector<std::uint64_t> shares;
+  for (const Detour& way : ways) {
+    shares.push_back(way.second ? std::min(capacity(way.first), capacity(*way.second))
+                                : 2 * capacity(way.first));
+  }
+  const std::vector<std::uint32_t> weights = divided_by(weight, shares);
+  Path path;
+  path.latency = topology_.link(ways.front().first.link).latency;
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    if (weights[i] > 0) {
+      path.uses.push_back({ways[i].first.link, weights[i]});
+      if (ways[i].second) {
+        path.uses.push_back({ways[i].second->link, weights[i]});
+      }
+    }
+  }
+  return path;
 }
 
 // Walking.
@@ -269,6 +326,10 @@ std::size_t FabricRouter::choice(const Walker& walker, std::size_t lane, std::si
 }
 
 // Distances.
+
+std::uint64_t FabricRouter::capacity(const Hop& hop) const {
+  return static_cast<std::uint64_t>(topology_.link(hop.link).capacity.count());
+}
 
 std::span<const FabricRouter::Hop> FabricRouter::hops(std::uint32_t at) const {
   return std::span(hops_).subspan(first_hop_[at], first_hop_[at + 1] - first_hop_[at]);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -27,7 +28,10 @@ struct FabricFlow {
 /// `ordered` takes the fewest links there too. Nothing takes a detour over a third group while two are
 /// joined.
 ///
-/// Ideal and adaptive: every switch divides what comes in evenly, by capacity. Hashed: every switch hashes
+/// Ideal and adaptive: every switch divides what comes in evenly, by capacity. Adaptive, between two switches
+/// of one group of a dragonfly: over the direct link and over every third switch of the group, a detour
+/// counting half as it loads two links, which is the balance that UGAL aims at (Kim et al. 2008, "Technology-
+/// driven, highly-scalable dragonfly topology", section 4). Hashed: every switch hashes
 /// each sub-flow by itself (Philox of key, sub-flow and switch under the seed). Fixed: see RoutingMode.
 class FabricRouter {
  public:
@@ -49,6 +53,12 @@ class FabricRouter {
     std::uint32_t from = 0;
     std::uint32_t to = 0;
     std::uint32_t port = 0;  ///< its number among the links into `to` from switches
+  };
+
+  /// A way within a dragonfly's group: over one link, or over a third switch.
+  struct Detour {
+    Hop first;
+    std::optional<Hop> second;
   };
 
   /// A sub-flow on its way.
@@ -76,11 +86,15 @@ class FabricRouter {
   void spread_exits(std::uint32_t at, std::uint32_t to, const Share& share, Path& path, Shares& arrived);
   [[nodiscard]] std::vector<std::uint32_t> divided(std::uint32_t weight, std::span<const Hop> over) const;
 
+  [[nodiscard]] std::vector<Detour> detours(std::uint32_t from, std::uint32_t to) const;
+  [[nodiscard]] Path spread_detours(std::span<const Detour> ways, std::uint32_t weight) const;
+
   [[nodiscard]] Path walk(Walker walker, std::uint32_t to);
   void walk_shortest(Walker& walker, std::uint32_t to, Path& path);
   void take(Walker& walker, const Hop& hop, Path& path) const;
   [[nodiscard]] std::size_t choice(const Walker& walker, std::size_t lane, std::size_t count) const;
 
+  [[nodiscard]] std::uint64_t capacity(const Hop& hop) const;
   [[nodiscard]] std::span<const Hop> hops(std::uint32_t at) const;
   [[nodiscard]] const Distances& distances_to(std::uint32_t target);
   void find_next(std::uint32_t at, std::uint32_t to, std::vector<Hop>& next);

@@ -182,8 +182,8 @@ std::vector<Measurement> read_perlmutter(const CsvFile& file) {
     replay.node = "perlmutter-gpu";
     replay.nodes = static_cast<int>(std::min(file.whole(cells, "num_nodes", 1), kMost));
     replay.fabric = fabric_of(replay.nodes, "dragonfly");
-    replay.fabric.group_switches = 1;
-    replay.fabric.group_switches = 1;  // detours within a group make one switch of its many
+    replay.fabric.group_switches = 32;
+    replay.fabric.routing.mode = RoutingMode::adaptive;
     replay.ranks_per_node = static_cast<int>(std::min(file.whole(cells, "gpus_per_node", 1), kMost));
     replay.kind = find_test_type(file.cell(cells, "op")).kind;
     replay.payload = Bytes(file.whole(cells, "bytes", 1));
@@ -193,7 +193,7 @@ std::vector<Measurement> read_perlmutter(const CsvFile& file) {
     row.replay = std::move(replay);
     row.measured = file.number(cells, "time_us_oop", 0) * 1e-6;
     if (row.replay->nodes > 1) {
-      row.assumed.emplace_back("within a group of 128 nodes adaptive routing makes one switch of the many");
+      row.assumed.emplace_back("the nodes are in one group of 128 nodes and 32 switches, with adaptive routing");
     }
     if (!(*row.measured > 0)) {
       refuse(row, RowStatus::incomplete, "the time is 0");

@@ -151,10 +151,9 @@ TEST(CollectiveConformance, PerlmutterWithOneTwoAndFourGpusPerNode) {
   Errors all;
   Errors large;
   for (const Row& row : rows) {
-    // Within a group of 128 nodes adaptive routing makes one switch of the many.
-    auto& cluster =
-        clusters.get("perlmutter-gpu", std::stoi(row.at("num_nodes")),
-                     {.kind = row.at("num_nodes") == "1" ? "none" : "dragonfly", .group_switches = 1});
+    auto& cluster = clusters.get("perlmutter-gpu", std::stoi(row.at("num_nodes")),
+                                 {.kind = row.at("num_nodes") == "1" ? "none" : "dragonfly",
+                                  .routing = {.mode = RoutingMode::adaptive}});
     const std::vector<std::size_t> gpus = members(cluster.topology, std::stoul(row.at("gpus_per_node")));
     const Bytes bytes(std::stoll(row.at("bytes")));
     const TransferPlan plan = cluster.planner.plan(kind_of(row.at("op")), gpus, bytes).transfer;

@@ -147,6 +147,53 @@ TEST(Dragonflies, OrderedRoutingTakesTheFewestLinks) {
                                       "g1.switch0->g1.switch1"}));
 }
 
+TEST(Dragonflies, AdaptiveRoutingTakesDetoursWithinAGroupAtHalfTheShareOfTheDirectLink) {
+  const int switches = 4;
+  const Topology topology = build_cluster(host(), 8,
+                                          {.kind = "dragonfly",
+                                           .group_nodes = 8,
+                                           .group_switches = switches,
+                                           .routing = {.mode = RoutingMode::adaptive}});
+  const Path path = Router(topology).path(0, 1);
+  std::map<std::string, std::uint32_t> shares;
+  for (const Use& use : path.uses) {
+    if (topology.link(use.resource).kind == LinkKind::local) {
+      shares[link_name(topology, use.resource)] = use.weight;
+    }
+  }
+  const std::uint32_t detour = Use::kUnitWeight / switches;  // of 2 : 1 : 1
+  EXPECT_EQ(shares, (std::map<std::string, std::uint32_t>{{"g0.switch0->g0.switch1", 2 * detour},
+                                                          {"g0.switch0->g0.switch2", detour},
+                                                          {"g0.switch2->g0.switch1", detour},
+                                                          {"g0.switch0->g0.switch3", detour},
+                                                          {"g0.switch3->g0.switch1", detour}}));
+  // What an idle network takes is the direct link.
+  const Topology ideal =
+      build_cluster(host(), 8, {.kind = "dragonfly", .group_nodes = 8, .group_switches = switches});
+  EXPECT_EQ(path.latency, Router(ideal).path(0, 1).latency);
+}
+
+TEST(Dragonflies, AdaptiveRoutingCarriesAnyPermutationOfAGroupAtTheRateOfItsNics) {
+  // Each of the 32 switches has 16 NICs and 31 neighbours, all at 25 GB/s. When all 16 send to one switch,
+  // 2 / 32 of it goes straight and 30 / 32 over two links: 16 x (2 + 2 x 30) / 32 = 31, what there is.
+  const Topology topology = build_cluster(find_node("perlmutter-gpu"), 128,
+                                          {.kind = "dragonfly", .routing = {.mode = RoutingMode::adaptive}});
+  Router router(topology);
+  for (const std::size_t shift : {1U, 5U, 64U}) {
+    std::map<ResourceId, std::uint64_t> loads;
+    for (std::size_t gpu = 0; gpu < topology.gpu_count(); ++gpu) {
+      for (const Use& use : router.path(gpu, (gpu + 4 * shift) % topology.gpu_count()).uses) {
+        loads[use.resource] += use.weight;
+      }
+    }
+    for (const auto& [link, load] : loads) {
+      if (topology.link(link).kind == LinkKind::local) {
+        EXPECT_LE(load, Use::kUnitWeight) << link_name(topology, link) << " shift " << shift;
+      }
+    }
+  }
+}
+
 TEST(Dragonflies, GoOverAThirdGroupWhereTwoAreNotJoined) {
   Topology topology = build_cluster(
       host(), 3 * 8, {.kind = "dragonfly", .group_nodes = 8, .group_switches = 2, .global_links = 2});
