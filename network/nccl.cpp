@@ -18,7 +18,7 @@ constexpr std::array<TransportConstants, 6> kTransports = {{
     // 64 bytes take 0.8 us more than on InfiniBand (Zhao et al., "Insights into DeepSeek-V3", ISCA 2025).
     {.name = "roce", .nic_latency_us = 0.8},
     {.name = "slingshot-11",
-     .nic_latency_us = 2.0,
+     .nic_latency_us = 1.65,
      .post_us = {10.0, 1.3, 1.3},
      .ll_share = 0.11,
      .ll_most_share = 1,

@@ -79,7 +79,7 @@ enum class RoutingMode : std::uint8_t {
   hashed,    ///< ECMP: each of `subflows` sub-flows takes one of the shortest paths by a hash
   fixed,     ///< deterministic: at each switch the number of the port in gives the port out, so that what
              ///< comes in by different ports of one leaf and goes to one other leaf never meets
-  adaptive,  ///< ideal over links that carry 95 % of their rate
+  adaptive,  ///< ideal over links that carry 95 % of their rate, with detours inside a dragonfly's group
   ordered,   ///< the first of the shortest paths
 };
 

@@ -31,7 +31,8 @@ Field routing_keys(Routing& routing) {
       {
           choice("kind", routing.mode, kRoutingModes,
                  "ideal: evenly over all shortest paths. ecmp: each sub-flow on one of them by a "
-                 "hash. static: by the sender's port. adaptive: ideal at 95 % of the rate."),
+                 "hash. static: by the sender's port. adaptive: ideal at 95 % of the rate, with "
+                 "detours inside the groups of a dragonfly."),
           integer("subflows", routing.subflows, 1, 1024, "ecmp: sub-flows that a transfer is divided into."),
           integer("seed", routing.seed, 0, std::numeric_limits<std::int64_t>::max(),
                   "ecmp: seed of the hash."),
