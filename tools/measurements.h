@@ -34,11 +34,12 @@ enum class RowStatus : std::uint8_t {
 
 /// One published value.
 struct Measurement {
-  std::string row_id;  ///< of the table; empty where it has none
+  std::string file;    ///< the table or scenario that it is from
+  std::string row_id;  ///< of the table, or the scenario's name; empty where the table has none
   int line = 0;
   std::string quantity;             ///< "bandwidth_time", "iteration_time", ...
   std::string family;               ///< the rows of a table that belong together
-  std::optional<Replay> replay;     ///< how to predict it
+  std::optional<Replay> replay;     ///< how to predict it, of a collective
   std::optional<double> measured;   ///< seconds
   std::optional<double> predicted;  ///< seconds
   RowStatus status = RowStatus::ok;

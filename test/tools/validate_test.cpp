@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <filesystem>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -28,7 +29,7 @@ json validate(std::vector<std::string> arguments) {
 }
 
 json row(const json& document, const std::string& id) {
-  for (const json& entry : document["rows"]) {
+  for (const json& entry : document.value("rows", json::array())) {
     if (entry["row_id"] == id) {
       return entry;
     }
@@ -135,7 +136,7 @@ TEST(Validate, SummarizesByFileFamilyAndSize) {
   const json overall = document["summary"]["overall"];
   EXPECT_EQ(overall["rows"], 6 + 5);
   std::vector<double> errors;
-  for (const json& entry : document["rows"]) {
+  for (const json& entry : document.value("rows", json::array())) {
     if (entry["status"] == "ok") {
       errors.push_back(entry["relative_error"]);
     }
@@ -151,7 +152,7 @@ TEST(Validate, ReadsSweepsOnPerlmutter) {
   EXPECT_EQ(document["rows"][1]["row_id"], 3);  // the line
   EXPECT_DOUBLE_EQ(document["rows"][1]["measured"], 3500e-6);
   EXPECT_EQ(document["rows"][1]["family"], "allgather 4 x 1");
-  for (const json& entry : document["rows"]) {
+  for (const json& entry : document.value("rows", json::array())) {
     EXPECT_EQ(entry["status"], "ok") << entry["reason"];
   }
 }
@@ -195,9 +196,53 @@ TEST(Validate, TakesAllTablesOfAFolder) {
 TEST(Validate, PrintsRowsAndFamiliesAsText) {
   const Outcome outcome = call({"validate", kData + "collectives.csv"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, AllOf(HasSubstr("h100_1m"), HasSubstr("predicted"), HasSubstr("the file"),
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("h100_1m"), HasSubstr("predicted"), HasSubstr("all of them"),
                                  HasSubstr(">= 16 MiB"), HasSubstr("assumed in 1 row: a size of 16 GiB"),
                                  HasSubstr("1 row unsupported: a message between CPUs: no GPU takes part")));
+}
+
+TEST(Validate, HoldsScenariosAgainstTheirReferences) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("mine.yaml", R"(schema: makespan.scenario/1
+name: mine
+model: {architecture: gpt, hidden: 1024, layers: 4, heads: 16, vocabulary: 32000, sequence: 1024}
+training: {micro_batch: 1, global_batch: 8}
+cluster: {node: dgx-h100, nodes: 1}
+parallelism: {pipeline: 2, data: 4}
+reference: {iteration_time_s: 0.5, source: a note}
+)");
+  const json document = validate({path, "zero-bubble-1.5b", "llama3-8b-64xh100"});
+  const json mine = row(document, "mine");
+  EXPECT_EQ(mine["file"], path);
+  EXPECT_EQ(mine["quantity"], "iteration_time");
+  EXPECT_EQ(mine["family"], "a note");
+  EXPECT_EQ(mine["measured"], 0.5);
+  const Outcome run = call({"run", path, "--format", "json"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(mine["predicted"], json::parse(run.out)["iteration_time_s"]);
+  EXPECT_DOUBLE_EQ(mine["relative_error"], mine["predicted"].get<double>() / 0.5 - 1);
+  EXPECT_EQ(document["summary"][path]["rows"], 1);
+  EXPECT_EQ(document["summary"]["overall"]["rows"], 2);
+  EXPECT_EQ(row(document, "zero-bubble-1.5b")["status"], "ok");
+  const json without = row(document, "llama3-8b-64xh100");
+  EXPECT_EQ(without["status"], "incomplete");
+  EXPECT_EQ(without["reason"], "the scenario has no reference");
+}
+
+TEST(Validate, TakesPublishedFlopsAsATime) {
+  const json row_of = row(validate({"gpt-1.7b-sc21"}), "gpt-1.7b-sc21");
+  EXPECT_THAT(row_of["assumed"], testing::Contains("the time is that of the published TFLOP/s per GPU"));
+  const Outcome run = call({"run", "gpt-1.7b-sc21"});
+  EXPECT_THAT(run.out, HasSubstr(fmt::format("{:.4g}", row_of["measured"].get<double>())));
+}
+
+TEST(Validate, TakesScenariosOfAFolderAndRefusesBrokenOnes) {
+  const TemporaryFolder folder;
+  const std::string broken = folder.file("broken.yaml", "model: {hiden: 1}\n");
+  const Outcome outcome = call({"validate", folder.path().string()});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr(broken + ":1:9: model.hiden: "));
 }
 
 TEST(Validate, RefusesWhatIsNoTable) {

@@ -1,25 +1,22 @@
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <fmt/format.h>
-#include <map>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "core/error.h"
+#include "scenarios/library.h"
 #include "scenarios/quantity.h"
+#include "scenarios/reader.h"
 #include "tools/commands/command.h"
+#include "tools/commands/scenario_options.h"
 #include "tools/input_text.h"
 #include "tools/measurements.h"
 #include "tools/progress.h"
-#include "tools/report_writer.h"
-#include "tools/table.h"
+#include "tools/validation_report.h"
 
 namespace makespan {
 
 namespace {
-
-using nlohmann::ordered_json;
 
 struct Options {
   std::vector<std::string> paths;
@@ -27,44 +24,46 @@ struct Options {
   std::string format = "text";
 };
 
-/// A table and what became of its rows.
-struct Validated {
-  std::string file;
-  std::vector<Measurement> rows;
-};
+bool has_extension(const std::filesystem::path& path, std::initializer_list<std::string_view> extensions) {
+  return std::find(extensions.begin(), extensions.end(), path.extension().string()) != extensions.end();
+}
 
-/// Sizes from which on rows are summarised by themselves.
-struct Band {
-  std::string_view name;
-  std::int64_t from;
-};
+/// Scenarios are YAML files and names of the library.
+bool is_scenario(const std::string& path) {
+  return has_extension(path, {".yaml", ".yml"}) || find_in_library(LibraryKind::scenarios, path).has_value();
+}
 
-constexpr std::array<Band, 3> kBands = {{
-    {"all", 0},
-    {">= 1 MiB", std::int64_t{1} << 20U},
-    {">= 16 MiB", std::int64_t{16} << 20U},
-}};
+/// Tables and scenarios of a folder, by name.
+std::vector<std::string> files_in(const std::string& folder) {
+  std::vector<std::string> found;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (has_extension(entry.path(), {".csv", ".yaml", ".yml"})) {
+      found.push_back(entry.path().string());
+    }
+  }
+  if (found.empty()) {
+    throw InputError({folder, 0, 0}, {},
+                     error ? "cannot be read: " + error.message() : "holds no CSV file and no scenario");
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
 
-/// The files: CSV files of a folder by name.
+/// Without any, the scenarios of the library.
 std::vector<std::string> files_of(const std::vector<std::string>& paths) {
+  if (paths.empty()) {
+    return library_names(LibraryKind::scenarios);
+  }
   std::vector<std::string> files;
   for (const std::string& path : paths) {
     std::error_code error;
-    if (!std::filesystem::is_directory(path, error)) {
+    if (std::filesystem::is_directory(path, error)) {
+      const std::vector<std::string> found = files_in(path);
+      files.insert(files.end(), found.begin(), found.end());
+    } else {
       files.push_back(path);
-      continue;
     }
-    std::vector<std::string> found;
-    for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
-      if (entry.path().extension() == ".csv") {
-        found.push_back(entry.path().string());
-      }
-    }
-    if (found.empty()) {
-      throw InputError({path, 0, 0}, {}, error ? "cannot be read: " + error.message() : "holds no CSV file");
-    }
-    std::sort(found.begin(), found.end());
-    files.insert(files.end(), found.begin(), found.end());
   }
   return files;
 }
@@ -80,252 +79,84 @@ Bytes least_size(const Options& options) {
   return *size.value;
 }
 
-bool is_in(const Measurement& row, const Band& band) {
-  return band.from == 0 || (row.replay && row.replay->payload.count() >= band.from);
+Validation validate_table(const std::string& file, Bytes least, Replayer& replayer, Context& context) {
+  Validation validation{file, read_measurements(parse_csv(read_input(file), file))};
+  std::erase_if(validation.rows,
+                [least](const Measurement& row) { return row.replay && row.replay->payload < least; });
+  Progress progress(context.err, context.err_is_terminal && !context.quiet, file);
+  for (Measurement& row : validation.rows) {
+    row.file = file;
+    replayer.predict(row, progress.options());
+  }
+  return validation;
 }
 
-/// The errors of the rows that `is_chosen` takes, as far as there are any.
-template <class Choose>
-ErrorSummary summary_of(const std::vector<Measurement>& rows, const Band& band, Choose is_chosen) {
-  std::vector<double> errors;
-  for (const Measurement& row : rows) {
-    if (const auto error = row.relative_error(); error && is_in(row, band) && is_chosen(row)) {
-      errors.push_back(*error);
+/// The training step of a scenario beside what its `reference` says.
+Measurement validate_step(const std::string& file, Context& context) {
+  Scenario scenario = read_scenario(file);
+  const Reference reference = scenario.reference;
+  Measurement row;
+  row.file = file;
+  row.row_id = scenario.name;
+  row.quantity = "iteration_time";
+  row.family = reference.source;
+  if (!reference.iteration_time_s && !reference.tflops_per_gpu) {
+    row.status = RowStatus::incomplete;
+    row.reason = "the scenario has no reference";
+    return row;
+  }
+  try {
+    const Report report = simulate_scenario(prepare_scenario(std::move(scenario)), false, context).report;
+    for (const Comparison& comparison : report.comparisons) {
+      if (comparison.quantity == "iteration_time_s") {
+        row.predicted = comparison.predicted;
+        row.measured = comparison.published;
+      }
     }
-  }
-  return summarize_errors(std::move(errors));
-}
-
-bool is_counted(const Measurement& row) {
-  return row.is_counted;
-}
-
-/// In the order in which they first appear.
-std::vector<std::string> families_of(const std::vector<Measurement>& rows) {
-  std::vector<std::string> families;
-  for (const Measurement& row : rows) {
-    if (std::find(families.begin(), families.end(), row.family) == families.end()) {
-      families.push_back(row.family);
+    if (!reference.iteration_time_s) {
+      row.assumed.emplace_back("the time is that of the published TFLOP/s per GPU");
     }
-  }
-  return families;
-}
-
-std::string percent(double share) {
-  return fmt::format("{:.1f} %", 100 * share);
-}
-
-std::string row_name(const Measurement& row) {
-  return row.row_id.empty() ? "line " + std::to_string(row.line) : row.row_id;
-}
-
-Table row_table(const std::vector<Measurement>& rows) {
-  Table table{{"row", "size", "predicted", "measured", "error"}, {}};
-  for (const Measurement& row : rows) {
-    if (row.status == RowStatus::ok) {
-      table.rows.push_back({row_name(row), size_text(row.replay->payload), time_text(*row.predicted),
-                            time_text(*row.measured), fmt::format("{:+.1f} %", 100 * *row.relative_error())});
+    if (report.out_of_memory) {
+      row.assumed.push_back("memory would suffice: " + *report.out_of_memory);
     }
+  } catch (const InfeasibleError& error) {
+    row.status = RowStatus::unsupported;
+    row.reason = error.what();
   }
-  return table;
+  return row;
 }
 
-void add_family(Table& table, const std::string& name, const std::vector<ErrorSummary>& bands) {
-  std::vector<std::string> cells = {name};
-  for (std::size_t i = 0; i < bands.size(); ++i) {
-    const ErrorSummary& summary = bands[i];
-    const bool is_empty = summary.rows == 0;
-    cells.push_back(std::to_string(summary.rows));
-    cells.push_back(is_empty ? "-" : percent(summary.median));
-    cells.push_back(is_empty ? "-" : percent(summary.p90));
-    if (i == 0) {
-      cells.push_back(is_empty ? "-" : percent(summary.max));
-      cells.push_back(is_empty ? "-" : fmt::format("{:+.1f} %", 100 * summary.bias));
-    }
-  }
-  table.rows.push_back(std::move(cells));
-}
-
-Table family_table(const std::vector<Measurement>& rows) {
-  Table table{{"family", "rows", "median", "p90", "max", "bias", ">= 1 MiB", "median", "p90", ">= 16 MiB",
-               "median", "p90"},
-              {}};
-  const auto add = [&](const std::string& name, const auto& is_chosen) {
-    std::vector<ErrorSummary> bands;
-    for (const Band& band : kBands) {
-      bands.push_back(summary_of(rows, band, is_chosen));
-    }
-    add_family(table, name, bands);
-  };
-  for (const std::string& family : families_of(rows)) {
-    const auto is_member = [&family](const Measurement& row) { return row.family == family; };
-    const auto of_family = std::find_if(rows.begin(), rows.end(), is_member);
-    if (summary_of(rows, kBands.front(), is_member).rows > 0) {
-      add(family + (of_family->is_counted ? "" : " (not counted)"), is_member);
-    }
-  }
-  add("the file", is_counted);
-  return table;
-}
-
-/// How many rows were not predicted, by reason.
-std::string refused_text(const std::vector<Measurement>& rows) {
-  std::map<std::pair<std::string, std::string>, std::size_t> reasons;
-  for (const Measurement& row : rows) {
-    if (row.status != RowStatus::ok) {
-      ++reasons[{std::string(to_string(row.status)), row.reason}];
-    }
-  }
-  std::string text;
-  for (const auto& [what, count] : reasons) {
-    text += fmt::format("{} row{} {}: {}\n", count, count == 1 ? "" : "s", what.first, what.second);
-  }
-  return text;
-}
-
-std::string assumed_text(const std::vector<Measurement>& rows) {
-  std::map<std::string, std::size_t> assumptions;
-  for (const Measurement& row : rows) {
-    for (const std::string& assumed : row.assumed) {
-      ++assumptions[assumed];
-    }
-  }
-  std::string text;
-  for (const auto& [assumed, count] : assumptions) {
-    text += fmt::format("assumed in {} row{}: {}\n", count, count == 1 ? "" : "s", assumed);
-  }
-  return text;
-}
-
-std::string print_text(const std::vector<Validated>& files) {
-  std::string text;
-  for (const Validated& file : files) {
-    text += (text.empty() ? "" : "\n") + file.file + "\n\n";
-    if (const Table table = row_table(file.rows); !table.rows.empty()) {
-      text += text_table(table) + '\n' + text_table(family_table(file.rows)) + '\n';
-    }
-    text += assumed_text(file.rows) + refused_text(file.rows);
-  }
-  return text;
-}
-
-ordered_json summary_json(const ErrorSummary& summary) {
-  if (summary.rows == 0) {
-    return {{"rows", 0},      {"median", nullptr}, {"mean", nullptr},
-            {"p90", nullptr}, {"max", nullptr},    {"bias", nullptr}};
-  }
-  return {{"rows", summary.rows}, {"median", summary.median}, {"mean", summary.mean},
-          {"p90", summary.p90},   {"max", summary.max},       {"bias", summary.bias}};
-}
-
-/// The summary of all sizes, with one for each band of them.
-template <class Choose>
-ordered_json banded_json(const std::vector<Measurement>& rows, Choose is_chosen) {
-  ordered_json json = summary_json(summary_of(rows, kBands.front(), is_chosen));
-  json["bands"] = ordered_json::object();
-  for (const Band& band : kBands) {
-    if (band.from > 0) {
-      json["bands"][std::string(band.name)] = summary_json(summary_of(rows, band, is_chosen));
-    }
-  }
-  return json;
-}
-
-ordered_json file_json(const std::vector<Measurement>& rows) {
-  ordered_json json = banded_json(rows, is_counted);
-  for (const RowStatus status : {RowStatus::ok, RowStatus::unsupported, RowStatus::incomplete}) {
-    json[std::string(to_string(status))] = std::count_if(
-        rows.begin(), rows.end(), [status](const Measurement& row) { return row.status == status; });
-  }
-  json["families"] = ordered_json::object();
-  std::vector<double> medians;
-  for (const std::string& family : families_of(rows)) {
-    const auto is_member = [&family](const Measurement& row) { return row.family == family; };
-    const auto is_in_file = [&](const Measurement& row) { return is_member(row) && row.is_counted; };
-    if (summary_of(rows, kBands.front(), is_member).rows > 0) {
-      json["families"][family] = banded_json(rows, is_member);
-    }
-    if (const ErrorSummary counted = summary_of(rows, kBands.front(), is_in_file); counted.rows > 0) {
-      medians.push_back(counted.median);
-    }
-  }
-  json["median_of_families"] = medians.empty()  // so that one long family does not decide
-                                   ? ordered_json(nullptr)
-                                   : ordered_json(summarize_errors(std::move(medians)).median);
-  return json;
-}
-
-ordered_json number_or_null(const std::optional<double>& number) {
-  return number ? ordered_json(*number) : ordered_json(nullptr);
-}
-
-ordered_json row_json(const std::string& file, const Measurement& row) {
-  ordered_json json = {{"file", file}};
-  if (row.row_id.empty()) {
-    json["row_id"] = row.line;
-  } else {
-    json["row_id"] = row.row_id;
-  }
-  json["quantity"] = row.quantity;
-  json["family"] = row.family;
-  json["predicted"] = number_or_null(row.predicted);
-  json["measured"] = number_or_null(row.measured);
-  json["relative_error"] = number_or_null(row.relative_error());
-  json["status"] = to_string(row.status);
-  json["reason"] = row.reason;
-  json["assumed"] = row.assumed;
-  json["counted"] = row.is_counted && row.status == RowStatus::ok;
-  if (row.replay) {
-    json["size_bytes"] = row.replay->payload.count();
-  }
-  return json;
-}
-
-std::string print_json(const std::vector<Validated>& files) {
-  ordered_json rows = ordered_json::array();
-  ordered_json summary = ordered_json::object();
-  std::vector<Measurement> all;
-  for (const Validated& file : files) {
-    for (const Measurement& row : file.rows) {
-      rows.push_back(row_json(file.file, row));
-    }
-    summary[file.file] = file_json(file.rows);
-    all.insert(all.end(), file.rows.begin(), file.rows.end());
-  }
-  summary["overall"] = banded_json(all, is_counted);
-  const ordered_json document = {
-      {"schema", "makespan.validate/1"}, {"rows", std::move(rows)}, {"summary", std::move(summary)}};
-  return document.dump(1, ' ', false, ordered_json::error_handler_t::replace) + '\n';
-}
-
-ExitCode run(const Options& options, Context& context) {
+ExitCode run_command(const Options& options, Context& context) {
   const Bytes least = least_size(options);
   Replayer replayer;
-  std::vector<Validated> files;
+  std::vector<Validation> validations;
+  Validation steps{"training steps", {}};
   for (const std::string& file : files_of(options.paths)) {
-    Validated validated{file, read_measurements(parse_csv(read_input(file), file))};
-    std::erase_if(validated.rows,
-                  [least](const Measurement& row) { return row.replay && row.replay->payload < least; });
-    Progress progress(context.err, context.err_is_terminal && !context.quiet, file);
-    for (Measurement& row : validated.rows) {
-      replayer.predict(row, progress.options());
+    if (is_scenario(file)) {
+      steps.rows.push_back(validate_step(file, context));
+    } else {
+      validations.push_back(validate_table(file, least, replayer, context));
     }
-    files.push_back(std::move(validated));
   }
-  context.out << (options.format == "json" ? print_json(files) : print_text(files));
+  if (!steps.rows.empty()) {
+    validations.push_back(std::move(steps));
+  }
+  context.out << print_validations(validations, options.format);
   return ExitCode::done;
 }
 
 }  // namespace
 
 void add_validate(CLI::App& app, Context& context) {
-  const Command<Options> command(app, context, "validate",
-                                 "Hold predictions against tables of published measurements",
-                                 "makespan validate collectives.csv --min-size 1MiB", run);
+  const Command<Options> command(app, context, "validate", "Hold predictions against published measurements",
+                                 "makespan validate collectives.csv --min-size 1MiB", run_command);
   Options& options = *command.options;
-  command.app->add_option("TABLE", options.paths, "CSV files, folders of them, or - for standard input")
-      ->type_name("FILE.csv|DIR")
-      ->required();
+  command.app
+      ->add_option(
+          "FILE", options.paths,
+          "Tables of measurements, scenarios with a reference, folders of both, or - for a table on the "
+          "standard input; without any, the scenarios of the library")
+      ->type_name("FILE.csv|SCENARIO|DIR");
   add_text(*command.app, "--min-size", options.min_size, "Leave out collectives of less than this")
       ->type_name("SIZE");
   add_choice(*command.app, "--format", options.format, {"text", "json"}, "How the result is printed");
