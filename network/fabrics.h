@@ -122,7 +122,7 @@ struct FabricSpec {
 /// Nodes are numbered in the order of their first GPUs. NICs form rails where every switch that has NICs has
 /// those of one number within their nodes. Cables between two switches are links of their own where routing
 /// tells them apart. Throws InputError for a graph without GPUs, links between kinds of vertices that no
-/// route crosses, and links of a node that leave it.
+/// route crosses, links of a node that leave it, parallel links within nodes, and a GPU on two NVSwitches.
 [[nodiscard]] Topology build_graph(const GraphSpec& cluster, const RoutingSpec& routing);
 
 /// The graph of a fabric (switches, and NICs with the names of their hosts) filled with nodes, one per host,

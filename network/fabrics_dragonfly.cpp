@@ -51,6 +51,11 @@ Shape shape_of(const Plan& plan) {
     shape.leaf_up = *std::max_element(bandwidths.begin(), bandwidths.end()) / oversubscription;
     shape.leaf_cables = cables_for(shape.leaf_up, plan.cable());
     shape.spines = fabric.group_spines > 0 ? fabric.group_spines : shape.leaf_cables;
+    if (shape.spines > shape.leaf_cables) {
+      refuse(std::to_string(shape.spines) + " spines in a group whose leaves have " +
+                 std::to_string(shape.leaf_cables) + " cables to them",
+             "at most as many spines as a leaf has cables");
+    }
   }
   if (shape.groups > 1) {
     const double balanced = std::floor(static_cast<double>(ports) / oversubscription / (shape.groups - 1));

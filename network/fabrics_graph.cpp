@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <deque>
 #include <map>
 #include <numeric>
@@ -9,6 +8,7 @@
 
 #include "core/error.h"
 #include "network/fabrics_parts.h"
+#include "network/import_text.h"
 
 namespace makespan {
 
@@ -55,6 +55,31 @@ bool may_join(LinkKind kind, VertexKind a, VertexKind b) {
 std::string shown(const GraphSpec& graph, std::size_t vertex) {
   const GraphVertex& v = graph.vertices[vertex];
   return v.name.empty() ? std::string(kind_name(v.kind)) : "'" + v.name + "'";
+}
+
+/// What routes within nodes would use one of and never the others.
+void check_doubles(const GraphSpec& graph) {
+  std::set<std::tuple<std::size_t, std::size_t, LinkKind>> joined;
+  std::map<std::size_t, std::size_t> nvswitch_of;  // by GPU
+  for (const GraphLink& link : graph.links) {
+    const auto [a, b] = std::minmax(link.a, link.b);
+    if (is_switch(graph.vertices[a]) || is_switch(graph.vertices[b])) {
+      continue;
+    }
+    if (!joined.emplace(a, b, link.kind).second) {
+      refuse("two links of kind " + std::string(to_string(link.kind)) + " join " + shown(graph, a) + " and " +
+                 shown(graph, b),
+             "one link with the bandwidth of both");
+    }
+    for (const auto& [gpu, other] : {std::pair(a, b), std::pair(b, a)}) {
+      if (graph.vertices[gpu].kind == VertexKind::gpu && graph.vertices[other].kind == VertexKind::nvswitch &&
+          !nvswitch_of.emplace(gpu, other).second) {
+        refuse(shown(graph, gpu) + " is on two NVSwitches, " + shown(graph, nvswitch_of.at(gpu)) + " and " +
+                   shown(graph, other),
+               "one vertex for the NVSwitches of a node, with the bandwidth of all links to them");
+      }
+    }
+  }
 }
 
 void check_links(const GraphSpec& graph) {
@@ -175,37 +200,6 @@ std::map<std::string, std::uint32_t> number_nodes(const GraphSpec& graph) {
   return numbers;
 }
 
-/// Orders names so that numbers in them count: mlx5_9 before mlx5_10.
-bool natural_less(const std::string& a, const std::string& b) {
-  const auto is_digit = [](char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; };
-  std::size_t i = 0;
-  std::size_t j = 0;
-  while (i < a.size() && j < b.size()) {
-    if (!is_digit(a[i]) || !is_digit(b[j])) {
-      if (a[i] != b[j]) {
-        return a[i] < b[j];
-      }
-      ++i;
-      ++j;
-      continue;
-    }
-    const auto number = [&](const std::string& text, std::size_t& at) {
-      const std::size_t first = std::min(text.find_first_not_of('0', at), text.size());
-      at = first;
-      while (at < text.size() && is_digit(text[at])) {
-        ++at;
-      }
-      return std::pair(at - first, std::string_view(text).substr(first, at - first));
-    };
-    const auto left = number(a, i);
-    const auto right = number(b, j);
-    if (left != right) {
-      return left < right;
-    }
-  }
-  return std::tuple(a.size() - i, a) < std::tuple(b.size() - j, b);
-}
-
 struct NaturalOrder {
   bool operator()(const std::string& a, const std::string& b) const { return natural_less(a, b); }
 };
@@ -237,18 +231,10 @@ Hosts complete_hosts(const NodeSpec& spec, const GraphSpec& fabric, std::size_t 
   }
   std::string counts;
   for (const auto& [count, names] : odd) {
-    constexpr std::size_t kShown = 3;
-    std::string list;
-    for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i) {
-      list += (i > 0 ? ", " : "") + names[i];
-    }
-    if (names.size() > kShown) {
-      list += " and " + std::to_string(names.size() - kShown) + " more";
-    }
     const std::string sentence =
         (names.size() == 1 ? "a host has " : std::to_string(names.size()) + " hosts have ") +
-        std::to_string(count) + " NICs in the fabric, not the " + std::to_string(nics) + " of " + spec.name +
-        ": " + list;
+        counted(count, "NIC") + " in the fabric, not the " + std::to_string(nics) + " of " + spec.name +
+        ": " + listed(names, 3);
     warnings.push_back("left out: " + sentence);
     counts += (counts.empty() ? "" : "; ") + sentence;
     for (const std::string& host : names) {
@@ -343,6 +329,7 @@ class ClusterBuilder {
 
 Topology build_graph(const GraphSpec& cluster, const RoutingSpec& routing) {
   check_links(cluster);
+  check_doubles(cluster);
   return ClusterBuilder(cluster, routing).build();
 }
 

@@ -94,6 +94,9 @@ Path Router::between_nics(std::size_t from, std::size_t to) {
     const auto until = static_cast<std::uint32_t>(Use::kUnitWeight * (i + 1) / pairs.size());
     const std::uint32_t weight = until - given;
     given = until;
+    if (weight == 0) {
+      continue;  // more ports than a path has parts
+    }
     const Path middle = fabric_.path({.from = out.switches[p],
                                       .to = in.switches[q],
                                       .weight = weight,

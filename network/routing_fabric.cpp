@@ -345,6 +345,9 @@ const FabricRouter::Distances& FabricRouter::distances_to(std::uint32_t target) 
   std::vector<std::uint32_t> queue = {target};
   for (std::size_t next = 0; next < queue.size(); ++next) {
     const std::uint32_t at = queue[next];
+    if (distances[at] + 1 == kFar) {
+      continue;  // what lies beyond counts as not joined
+    }
     for (std::size_t i = first_arrival_[at]; i < first_arrival_[at + 1]; ++i) {
       const std::uint32_t before = arrivals_[i];
       if (distances[before] == kFar) {

@@ -4,22 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "network/fabrics.h"
+#include "test/network/cluster_fixture.h"
 
 namespace makespan {
 namespace {
 
-/// A node with one GPU and one NIC of 1 GB/s.
-NodeSpec host(int unit) {
-  return {.name = "host",
-          .accelerator = "a100-80gb",
-          .gpus = 1,
-          .wiring = Wiring::pcie,
-          .pcie = 2e9,
-          .sockets = 1,
-          .nics = 1,
-          .nic = 1e9,
-          .unit = unit};
-}
+using test::host;
 
 constexpr RoutingMode kModes[] = {RoutingMode::ideal, RoutingMode::hashed};
 

@@ -7,24 +7,13 @@
 #include "network/analysis.h"
 #include "network/fabrics.h"
 #include "network/routing.h"
+#include "test/network/cluster_fixture.h"
 
 namespace makespan {
 namespace {
 
+using test::host;
 using testing::HasSubstr;
-
-/// A node with one GPU and one NIC of 1 GB/s.
-NodeSpec host() {
-  return {.name = "host",
-          .accelerator = "a100-80gb",
-          .gpus = 1,
-          .wiring = Wiring::pcie,
-          .pcie = 2e9,
-          .sockets = 1,
-          .nics = 1,
-          .nic = 1e9,
-          .unit = 8};
-}
 
 std::vector<std::string> names(const Topology& topology, const Path& path) {
   std::vector<std::string> result;
@@ -54,7 +43,7 @@ class Dragonfly : public testing::TestWithParam<std::tuple<std::string, RoutingM
 TEST_P(Dragonfly, JoinsEveryTwoGroupsByAsManyCablesSpreadOverTheirSwitches) {
   const auto& [kind, mode] = GetParam();
   const Topology topology = build_cluster(
-      host(), 5 * 8,
+      host(8), 5 * 8,
       {.kind = kind, .group_nodes = 8, .group_switches = 4, .global_links = 3, .routing = {.mode = mode}});
   const auto cables = global_cables(topology);
   EXPECT_EQ(cables.size(), 5U * 4);
@@ -79,7 +68,7 @@ TEST_P(Dragonfly, JoinsEveryTwoGroupsByAsManyCablesSpreadOverTheirSwitches) {
 TEST_P(Dragonfly, RoutesMinimallyAndByEveryGlobalCableAlike) {
   const auto& [kind, mode] = GetParam();
   const Topology topology = build_cluster(
-      host(), 5 * 8,
+      host(8), 5 * 8,
       {.kind = kind, .group_nodes = 8, .group_switches = 4, .global_links = 4, .routing = {.mode = mode}});
   Router router(topology);
   for (std::size_t from = 0; from < topology.gpu_count(); ++from) {
@@ -115,7 +104,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Dragonfly,
                                                           RoutingMode::fixed)));
 
 TEST(Dragonflies, FixedRoutingGivesTheNicsOfAGroupGlobalCablesInTurn) {
-  const Topology topology = build_cluster(host(), 16,
+  const Topology topology = build_cluster(host(8), 16,
                                           {.kind = "dragonfly",
                                            .group_nodes = 8,
                                            .group_switches = 4,
@@ -134,7 +123,7 @@ TEST(Dragonflies, FixedRoutingGivesTheNicsOfAGroupGlobalCablesInTurn) {
 }
 
 TEST(Dragonflies, OrderedRoutingTakesTheFewestLinks) {
-  const Topology topology = build_cluster(host(), 16,
+  const Topology topology = build_cluster(host(8), 16,
                                           {.kind = "dragonfly",
                                            .group_nodes = 8,
                                            .group_switches = 4,
@@ -149,7 +138,7 @@ TEST(Dragonflies, OrderedRoutingTakesTheFewestLinks) {
 
 TEST(Dragonflies, AdaptiveRoutingTakesDetoursWithinAGroupAtHalfTheShareOfTheDirectLink) {
   const int switches = 4;
-  const Topology topology = build_cluster(host(), 8,
+  const Topology topology = build_cluster(host(8), 8,
                                           {.kind = "dragonfly",
                                            .group_nodes = 8,
                                            .group_switches = switches,
@@ -169,7 +158,7 @@ TEST(Dragonflies, AdaptiveRoutingTakesDetoursWithinAGroupAtHalfTheShareOfTheDire
                                                           {"g0.switch3->g0.switch1", detour}}));
   // What an idle network takes is the direct link.
   const Topology ideal =
-      build_cluster(host(), 8, {.kind = "dragonfly", .group_nodes = 8, .group_switches = switches});
+      build_cluster(host(8), 8, {.kind = "dragonfly", .group_nodes = 8, .group_switches = switches});
   EXPECT_EQ(path.latency, Router(ideal).path(0, 1).latency);
 }
 
@@ -196,7 +185,7 @@ TEST(Dragonflies, AdaptiveRoutingCarriesAnyPermutationOfAGroupAtTheRateOfItsNics
 
 TEST(Dragonflies, GoOverAThirdGroupWhereTwoAreNotJoined) {
   Topology topology = build_cluster(
-      host(), 3 * 8, {.kind = "dragonfly", .group_nodes = 8, .group_switches = 2, .global_links = 2});
+      host(8), 3 * 8, {.kind = "dragonfly", .group_nodes = 8, .group_switches = 2, .global_links = 2});
   for (std::size_t l = 0; l < topology.links().size(); ++l) {
     const Link& link = topology.links()[l];
     if (link.kind == LinkKind::global &&
@@ -242,7 +231,7 @@ TEST(Dragonflies, PerlmutterIsBalanced) {
 }
 
 TEST(Dragonflies, LeavesOfADragonflyPlusShareTheirSpines) {
-  const Topology topology = build_cluster(host(), 32,
+  const Topology topology = build_cluster(host(8), 32,
                                           {.kind = "dragonfly-plus",
                                            .oversubscription = 2,
                                            .group_nodes = 16,
@@ -258,7 +247,7 @@ TEST(Dragonflies, LeavesOfADragonflyPlusShareTheirSpines) {
 TEST(Dragonflies, OutOfRangeAreRefused) {
   const auto build = [](int count, const FabricSpec& fabric) -> std::string {
     try {
-      (void)build_cluster(host(), count, fabric);
+      (void)build_cluster(host(8), count, fabric);
     } catch (const InputError& error) {
       return error.what();
     }
@@ -268,6 +257,8 @@ TEST(Dragonflies, OutOfRangeAreRefused) {
               HasSubstr("at least 5 groups"));
   EXPECT_THAT(build(33, {.kind = "dragonfly", .group_nodes = -8}), HasSubstr("from 0 to"));
   EXPECT_THAT(build(33, {.kind = "dragonfly", .group_switches = 1 << 20}), HasSubstr("cables"));
+  EXPECT_THAT(build(32, {.kind = "dragonfly-plus", .group_nodes = 8, .group_switches = 4, .group_spines = 3}),
+              HasSubstr("3 spines in a group whose leaves have 2 cables to them"));
 }
 
 }  // namespace

@@ -8,27 +8,16 @@
 #include "network/analysis.h"
 #include "network/fabrics.h"
 #include "network/routing.h"
+#include "test/network/cluster_fixture.h"
 
 namespace makespan {
 namespace {
 
+using test::host;
 using testing::HasSubstr;
 
 constexpr RoutingSpec kHashed{.mode = RoutingMode::hashed};
 constexpr RoutingSpec kIdeal{};
-
-/// A node with one GPU and one NIC of 1 GB/s.
-NodeSpec host(int unit) {
-  return {.name = "host",
-          .accelerator = "a100-80gb",
-          .gpus = 1,
-          .wiring = Wiring::pcie,
-          .pcie = 2e9,
-          .sockets = 1,
-          .nics = 1,
-          .nic = 1e9,
-          .unit = unit};
-}
 
 std::vector<int> switch_counts(const Inventory& counts) {
   std::vector<int> result;

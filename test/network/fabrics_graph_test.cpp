@@ -7,21 +7,14 @@
 #include "network/analysis.h"
 #include "network/fabrics.h"
 #include "network/routing.h"
+#include "test/network/cluster_fixture.h"
 
 namespace makespan {
 namespace {
 
+using test::refusal;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-std::string refusal(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "accepted";
-}
 
 std::vector<std::string> names(const Topology& topology, std::size_t from, std::size_t to) {
   std::vector<std::string> result;
@@ -124,6 +117,20 @@ TEST(Graph, ThatNoRouteCrossesIsRefused) {
               HasSubstr("without GPUs"));
 }
 
+TEST(Graph, OfWhichRoutesWouldUseOneLinkAndNeverTheOtherIsRefused) {
+  GraphSpec parallel = two_nodes();
+  parallel.links.push_back(parallel.links[0]);
+  EXPECT_THAT(refusal([&] { (void)build_graph(parallel, {}); }),
+              HasSubstr("two links of kind nvlink join 'b0' and 'b1'"));
+  GraphSpec planes = two_nodes();
+  for (const char* name : {"left", "right"}) {
+    planes.vertices.push_back({.name = name, .kind = VertexKind::nvswitch, .node = "a"});
+    planes.links.push_back({.a = planes.vertices.size() - 1, .b = 1, .bandwidth = 100e9});
+  }
+  EXPECT_THAT(refusal([&] { (void)build_graph(planes, {}); }),
+              HasSubstr("'a0' is on two NVSwitches, 'left' and 'right'"));
+}
+
 TEST(Graph, LeavesAnIsolatedNodeWithoutARoute) {
   GraphSpec graph = two_nodes();
   graph.links.pop_back();
@@ -198,7 +205,7 @@ TEST(Fabric, LeavesOutHostsWhoseNicsAreNotAllThereWithAWarning) {
   const Topology topology = build_on_fabric(node, node_graph(node), fabric, {}, warnings);
   EXPECT_EQ(topology.node_count(), 2U);
   EXPECT_THAT(warnings,
-              ElementsAre("left out: 2 hosts have 1 NICs in the fabric, not the 2 of dgx-h100: a, d"));
+              ElementsAre("left out: 2 hosts have 1 NIC in the fabric, not the 2 of dgx-h100: a, d"));
 }
 
 TEST(Fabric, ThatHasNoWholeHostOrOtherThingsIsRefused) {

@@ -6,9 +6,12 @@
 #include <map>
 
 #include "core/error.h"
+#include "test/network/cluster_fixture.h"
 
 namespace makespan {
 namespace {
+
+using test::refusal;
 
 std::map<LinkKind, std::size_t> links_by_kind(const Topology& topology) {
   std::map<LinkKind, std::size_t> counts;
@@ -90,15 +93,6 @@ TEST(Cluster, FewerNicsThanGpusAreSharedByNeighbours) {
   for (std::size_t gpu = 0; gpu < topology.gpu_count(); ++gpu) {
     EXPECT_EQ(topology.gpus()[gpu].nic, gpu / 8 * 2 + gpu % 8 * 2 / 8);
   }
-}
-
-std::string refusal(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "accepted";
 }
 
 TEST(Cluster, BadInputIsRefusedWithAHint) {

@@ -11,9 +11,12 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "network/fabrics.h"
+#include "test/network/cluster_fixture.h"
 
 namespace makespan {
 namespace {
+
+using test::host;
 
 /// A connected fabric of random switches, some of whose links have no capacity, with one or two NICs per node
 /// of two GPUs, some with two ports. Switch, link and node names do not depend on `order`, which shuffles
@@ -181,17 +184,37 @@ TEST_P(RandomGraphs, OrderInTheDescriptionChangesNothingForIdealRoutingButRoundi
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomGraphs, testing::Range<std::uint64_t>(1, 41));
 
-/// A node with one GPU and one NIC.
-NodeSpec host(int unit) {
-  return {.name = "host",
-          .accelerator = "a100-80gb",
-          .gpus = 1,
-          .wiring = Wiring::pcie,
-          .pcie = 2e9,
-          .sockets = 1,
-          .nics = 1,
-          .nic = 1e9,
-          .unit = unit};
+TEST(Routing, LeavesOutPortsThatAPathHasNoPartsFor) {
+  constexpr std::size_t kPorts = 1100;  // shares are in 1/1024
+  GraphSpec graph;
+  const auto add = [&](std::string name, VertexKind kind, std::string node = {}) {
+    graph.vertices.push_back({.name = std::move(name), .kind = kind, .node = std::move(node)});
+    return graph.vertices.size() - 1;
+  };
+  const auto join = [&](std::size_t a, std::size_t b, LinkKind kind) {
+    graph.links.push_back({.a = a, .b = b, .kind = kind, .bandwidth = 1e9});
+  };
+  const std::size_t spine = add("spine", VertexKind::fabric_switch);
+  for (const auto& [node, leaves] : {std::pair("a", kPorts), std::pair("b", std::size_t{1})}) {
+    const std::size_t gpu = add(std::string("gpu ") + node, VertexKind::gpu, node);
+    const std::size_t nic = add(std::string("nic ") + node, VertexKind::nic, node);
+    join(gpu, nic, LinkKind::pcie);
+    for (std::size_t l = 0; l < leaves; ++l) {
+      const std::size_t leaf = add("leaf " + std::to_string(l) + node, VertexKind::fabric_switch);
+      join(nic, leaf, LinkKind::nic);
+      join(leaf, spine, LinkKind::leaf_spine);
+    }
+  }
+  const Topology topology = build_graph(graph, {});
+  const Path path = Router(topology).path(0, 1);
+  std::uint32_t sent = 0;
+  for (const Use& use : path.uses) {
+    EXPECT_GT(use.weight, 0U);
+    const Link& link = topology.link(use.resource);
+    const bool leaves = link.kind == LinkKind::nic && topology.vertex(link.from).kind == VertexKind::nic;
+    sent += leaves ? use.weight : 0;
+  }
+  EXPECT_EQ(sent, Use::kUnitWeight) << "all of it, by the NIC's other ports";
 }
 
 /// Load of each link that anything crosses, when GPU i sends to target[i].
