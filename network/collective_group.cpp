@@ -21,6 +21,17 @@ Island& island_of(GroupShape& shape, std::map<std::uint32_t, std::size_t>& index
   return shape.islands[at->second];
 }
 
+/// Whether all are on one NVSwitch by links that work.
+bool share_nvswitch(const Topology& topology, std::span<const std::size_t> gpus) {
+  const auto is_there = [&](std::size_t gpu) {
+    const Gpu& member = topology.gpus()[gpu];
+    return member.on_nvswitch && topology.link(member.nvlink.out).capacity > Rate(0) &&
+           topology.link(member.nvlink.in).capacity > Rate(0) &&
+           topology.link(member.nvlink.out).to == topology.link(topology.gpus()[gpus.front()].nvlink.out).to;
+  };
+  return std::all_of(gpus.begin(), gpus.end(), is_there);
+}
+
 /// The links between every two of some GPUs, numbered densely.
 class Ways {
  public:
@@ -178,9 +189,8 @@ GroupShape group_shape(Router& router, std::span<const std::size_t> gpus) {
   shape.gpus.assign(gpus.begin(), gpus.end());
   std::map<std::uint32_t, std::size_t> index;
   for (const std::size_t gpu : gpus) {
-    const Gpu& member = topology.gpus()[gpu];
-    island_of(shape, index, topology.nics().empty() ? 0 : member.node).gpus.push_back(gpu);
-    shape.on_nvswitch = shape.on_nvswitch && member.on_nvswitch;
+    const std::uint32_t node = topology.nics().empty() ? 0 : topology.gpus()[gpu].node;
+    island_of(shape, index, node).gpus.push_back(gpu);
   }
   for (Island& island : shape.islands) {
     std::map<std::uint32_t, std::size_t> first_at_nic;
@@ -191,6 +201,7 @@ GroupShape group_shape(Router& router, std::span<const std::size_t> gpus) {
       island.exits.push_back(gpu);
     }
     island.inner = inner_rings(router, island.gpus);
+    shape.on_nvswitch = shape.on_nvswitch && island.inner.is_switch;
     shape.is_even = shape.is_even && island.gpus.size() == shape.islands.front().gpus.size();
   }
   if (shape.islands.size() > 1) {
@@ -206,8 +217,7 @@ InnerRings inner_rings(Router& router, std::span<const std::size_t> gpus) {
   constexpr std::size_t kMostSearched = 8;
   constexpr std::size_t kMostMesh = 64;
   InnerRings rings;
-  rings.is_switch = std::all_of(gpus.begin(), gpus.end(),
-                                [&](std::size_t gpu) { return router.topology().gpus()[gpu].on_nvswitch; });
+  rings.is_switch = share_nvswitch(router.topology(), gpus);
   if (rings.is_switch || gpus.size() < 2) {
     return rings;
   }

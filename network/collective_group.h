@@ -12,7 +12,7 @@ namespace makespan {
 /// The closed ways through the members of an island that carry what it passes on, each the same share.
 struct InnerRings {
   std::vector<std::vector<std::size_t>> orders;
-  /// All members are on one NVSwitch: any order loads the same links; `orders` is empty.
+  /// All members are on one NVSwitch by links that work: any order loads the same links; `orders` is empty.
   bool is_switch = false;
   /// Every two members are joined by a link of their own, all equal: the closed ways through all members
   /// together load every link equally; `orders` is empty.
@@ -33,7 +33,7 @@ struct GroupShape {
   std::vector<Island> islands;    ///< by the order in which nodes first appear among the members
   std::size_t rings = 1;          ///< across nodes: NICs that every node has next to members
   bool is_even = true;            ///< whether the nodes have equally many members
-  bool on_nvswitch = true;        ///< whether all members are
+  bool on_nvswitch = true;        ///< whether the members on each node share an NVSwitch
 
   [[nodiscard]] std::size_t ranks() const { return gpus.size(); }
 

@@ -205,7 +205,9 @@ int CollectivePlanning::channels(Algorithm algorithm) const {
 
 int CollectivePlanning::busy_channels(const CollectiveCandidate& candidate) const {
   constexpr std::int64_t kThreads = 512;
-  const std::int64_t least = kThreads * (candidate.protocol == Protocol::simple ? 64 : 8);
+  const bool is_ll_ring = candidate.protocol == Protocol::ll && candidate.algorithm == Algorithm::ring;
+  const std::int64_t sharers = is_ll_ring ? static_cast<std::int64_t>(group_.shape.ranks()) : 1;
+  const std::int64_t least = kThreads * sharers * (candidate.protocol == Protocol::simple ? 64 : 8);
   const std::int64_t busy = (payload_.count() + least - 1) / least;
   return static_cast<int>(std::clamp<std::int64_t>(busy, 1, channels(candidate.algorithm)));
 }

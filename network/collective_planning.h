@@ -60,7 +60,8 @@ class CollectivePlanning {
   [[nodiscard]] int channels(Algorithm algorithm) const;
 
   /// Channels that have anything to do: NCCL takes fewer for few bytes (src/enqueue.cc: a channel has 512
-  /// threads, a thread at least 64 bytes with Simple, 8 with LL and LL128).
+  /// threads, a thread at least 64 bytes with Simple, 8 with LL and LL128; a ring with LL as many for each
+  /// rank).
   [[nodiscard]] int busy_channels(const CollectiveCandidate& candidate) const;
 
  private:

@@ -494,10 +494,9 @@ void Expander::direct() {
     for (std::size_t distance = 1; distance < ranks; ++distance) {
       for (std::size_t from = 0; from < ranks; ++from) {
         const std::size_t to = (from + distance) % ranks;
-        SendIds after = received[from];
-        if (sent[from].size() >= kBatch) {
-          after.push_back(sent[from][sent[from].size() - kBatch]);
-        }
+        // Sends beyond the first batch wait for what was received through those before them.
+        SendIds after =
+            sent[from].size() < kBatch ? received[from] : SendIds{sent[from][sent[from].size() - kBatch]};
         const std::uint32_t id =
             send(hop(shape_.gpus[from], shape_.gpus[to]), inflated(1, ranks), std::move(after));
         sent[from].push_back(id);
@@ -564,10 +563,18 @@ std::uint64_t count_sends(CollectivePlanner& planner, CollectiveKind kind, std::
 Chunks expand(CollectivePlanner& planner, CollectiveKind kind, std::span<const std::size_t> gpus,
               Bytes payload, const CollectivePlan& plan) {
   constexpr std::uint64_t kMost = 10'000'000;
+  constexpr std::uint64_t kMostMembers = 1 << 28;
   if (const std::uint64_t sends = count_sends(planner, kind, gpus, payload, plan.algorithm); sends > kMost) {
     throw InfeasibleError("message by message, " + std::string(to_string(kind)) + " over " +
                           std::to_string(gpus.size()) + " GPUs takes about " + std::to_string(sends) +
                           " sends; at most " + std::to_string(kMost) + " are simulated: use fluid fidelity");
+  }
+  const std::uint64_t ranks = gpus.size();
+  if (plan.algorithm == Algorithm::direct && ranks * (ranks - 1) * ranks > kMostMembers) {
+    throw InfeasibleError("message by message, a direct " + std::string(to_string(kind)) + " over " +
+                          std::to_string(ranks) + " GPUs has " + std::to_string(ranks * (ranks - 1)) +
+                          " connections, each of which holds all GPUs; that is more than memory takes: use "
+                          "fluid fidelity");
   }
   return Expander(planner, kind, gpus, payload, plan).run();
 }

@@ -42,7 +42,7 @@ struct Chunks {
 [[nodiscard]] bool has_messages(Algorithm algorithm);
 
 /// The sends of one, of `plan.algorithm` and `plan.protocol`. Throws InputError for an algorithm without
-/// messages, InfeasibleError for more than ten million sends.
+/// messages, InfeasibleError for more than ten million sends, and for direct ones among more than 645 GPUs.
 [[nodiscard]] Chunks expand(CollectivePlanner& planner, CollectiveKind kind,
                             std::span<const std::size_t> gpus, Bytes payload, const CollectivePlan& plan);
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <map>
 
+#include "core/error.h"
 #include "network/collective_group.h"
 #include "test/network/collective_fixture.h"
 
@@ -325,6 +326,51 @@ TEST(Collnet, SendsTheBufferOnceUpAndOnceDownWhateverTheNodes) {
     const double units = std::ceil(nodes / 4.0);
     EXPECT_NEAR(up, units > 1 ? 2 * units * static_cast<double>(kMany) : 0,
                 1e-6 * static_cast<double>(kMany));
+  }
+}
+
+/// Four GPUs, two to an NVSwitch, with a link of `between` bytes per second that joins the switches.
+Topology two_nvswitches(double between) {
+  GraphSpec graph;
+  for (const char* name : {"gpu0", "gpu1", "gpu2", "gpu3"}) {
+    graph.vertices.push_back({.name = name, .kind = VertexKind::gpu, .node = "node"});
+  }
+  for (const std::size_t half : {0U, 1U}) {
+    graph.vertices.push_back({.name = "switch", .kind = VertexKind::nvswitch, .node = "node"});
+    for (const std::size_t gpu : {2 * half, 2 * half + 1}) {
+      graph.links.push_back({.a = gpu, .b = 4 + half, .bandwidth = 100e9});
+    }
+  }
+  graph.links.push_back({.a = 4, .b = 5, .bandwidth = between});
+  return build_graph(graph, {});
+}
+
+TEST(TwoNvswitches, OfANodeReduceNothingTogetherAndShareTheLinkBetweenThem) {
+  const Topology topology = two_nvswitches(10e9);
+  NcclOptions options = nccl_options(find_node("dgx-h100"));
+  CollectivePlanner planner(topology, options);
+  const std::vector<std::size_t> gpus = {0, 1, 2, 3};
+  EXPECT_THROW((void)planner.plan(kAllReduce, gpus, Bytes(kMany), pinned(Algorithm::nvls)), InputError);
+  // A ring crosses the link once each way.
+  const TransferPlan plan = planner.plan(kAllReduce, gpus, Bytes(kMany)).transfer;
+  const double least = 2 * 3.0 / 4 * static_cast<double>(kMany) / 10e9;
+  EXPECT_NEAR(seconds(planner.alone(plan)) / least, 1, 1e-3);
+}
+
+TEST(BrokenNvlink, IsGoneAroundOverPcieInEveryAlgorithm) {
+  NodeSpec node = find_node("dgx-a100-80gb");
+  node.host = 20e9;  // sockets that are joined
+  Topology topology = build_cluster(node, 2);
+  const Port port = topology.gpus()[0].nvlink;
+  topology.set_capacity(port.out, Rate(0));
+  topology.set_capacity(port.in, Rate(0));
+  CollectivePlanner planner(topology, nccl_options(node));
+  const std::vector<std::size_t> gpus = of_every_node(topology, 8);
+  for (const Algorithm algorithm : {Algorithm::ring, Algorithm::tree, Algorithm::hierarchical,
+                                    Algorithm::collnet, Algorithm::direct, Algorithm::halving_doubling}) {
+    const TransferPlan plan = planner.plan(kAllReduce, gpus, Bytes(1 << 30), pinned(algorithm)).transfer;
+    EXPECT_EQ(bytes_on(plan, port.out), 0) << to_string(algorithm);
+    EXPECT_GT(planner.alone(plan), Time(0)) << to_string(algorithm);
   }
 }
 

@@ -156,6 +156,37 @@ TEST_P(MessagesAndFluid, AgreeBesideACompetingFlowWithinTheLatency) {
   }
 }
 
+TEST(Messages, OfADirectAllReduceWaitForAsManyAsAreInFlight) {
+  const Topology topology = build_cluster(find_node("dgx-h100"), 4);
+  CollectivePlanner planner(topology, nccl_options(find_node("dgx-h100")));
+  std::vector<std::size_t> gpus(topology.gpu_count());
+  std::iota(gpus.begin(), gpus.end(), 0);
+  const Bytes payload(1 << 30);
+  const CollectivePlan plan =
+      planner.plan(CollectiveKind::all_reduce, gpus, payload, {.algorithm = Algorithm::direct});
+  const Chunks chunks = expand(planner, CollectiveKind::all_reduce, gpus, payload, plan);
+  const std::size_t ranks = gpus.size();
+  EXPECT_EQ(chunks.sends.size(), 2 * ranks * (ranks - 1));
+  std::size_t waits = 0;
+  for (const Chunks::Send& send : chunks.sends) {
+    waits += send.after.size();
+  }
+  // In the second round each rank's first eight sends wait for all that it received, the others for the
+  // eighth before them, as all but the first eight of the first round do.
+  EXPECT_EQ(waits, ranks * (8 * (ranks - 1) + 2 * (ranks - 1 - 8)));
+}
+
+TEST(Messages, OfMoreGpusThanMemoryHoldsAreRefused) {
+  const Topology topology = build_cluster(find_node("dgx-h100"), 128);
+  CollectivePlanner planner(topology, nccl_options(find_node("dgx-h100")));
+  std::vector<std::size_t> gpus(topology.gpu_count());
+  std::iota(gpus.begin(), gpus.end(), 0);
+  CollectivePlan plan;
+  plan.algorithm = Algorithm::direct;
+  EXPECT_THROW((void)expand(planner, CollectiveKind::all_gather, gpus, Bytes(1 << 30), plan),
+               InfeasibleError);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Rings, MessagesAndFluid,
     testing::Values(Case{"dgx-a100-80gb", 1, CollectiveKind::all_reduce, Algorithm::ring},
