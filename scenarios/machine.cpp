@@ -271,11 +271,107 @@ Topology generated(const Cluster& cluster, const NodeSpec& node, const GraphSpec
   }
 }
 
+/// Finds the keys of `cluster.fabric` that have no effect; of keys with a default, where another value is
+/// given.
+class VainFabricKeys {
+ public:
+  explicit VainFabricKeys(const Cluster& cluster)
+      : cluster_(cluster), fabric_(cluster.fabric), is_given_(has_given_fabric(cluster.topology)) {}
+
+  [[nodiscard]] std::vector<std::string> find() && {
+    shape();
+    routing();
+    oversubscription();
+    return std::move(warnings_);
+  }
+
+ private:
+  void no_effect(const std::string& name, const std::string& why) {
+    const std::string key = "cluster.fabric." + name;
+    if (cluster_.locations.contains(key)) {
+      warnings_.emplace_back(error_at(cluster_, key, "has no effect: " + why).what());
+    }
+  }
+
+  void vain(const std::string& name, bool differs, bool has_use) {
+    if (differs && is_given_) {
+      no_effect(name, "the fabric is that of 'cluster.topology'");
+    } else if (differs && !has_use) {
+      no_effect(name, "a fabric of kind " + fabric_.kind + " has none");
+    }
+  }
+
+  [[nodiscard]] bool is_tree() const { return fabric_.kind == "rail-fat-tree" || fabric_.kind == "fat-tree"; }
+
+  [[nodiscard]] bool is_dragonfly() const { return fabric_.kind.starts_with("dragonfly"); }
+
+  void shape() {
+    const bool tree = is_tree();
+    const bool dragonfly = is_dragonfly();
+    const bool plus = fabric_.kind == "dragonfly-plus";
+    vain("kind", fabric_.kind != usual_.kind, true);
+    if (cluster_.topology.slurm.empty()) {
+      vain("oversubscription", fabric_.oversubscription != 1, tree || plus);
+    }
+    vain("core_oversubscription", fabric_.core_oversubscription != 1, tree);
+    vain("unit", fabric_.unit != 0, tree);
+    vain("radix", fabric_.radix != 0, tree);
+    vain("tiers", fabric_.tiers != 0, tree);
+    vain("pod", fabric_.pod != 0, tree);
+    vain("groups", fabric_.groups != 0, dragonfly);
+    vain("group_nodes", fabric_.group_nodes != 0, dragonfly);
+    vain("group_switches", fabric_.group_switches != 0, dragonfly);
+    vain("group_spines", fabric_.group_spines != 0, plus);
+    vain("global_links", fabric_.global_links != 0, dragonfly);
+    vain("link", fabric_.link != Rate(0), tree || dragonfly || fabric_.kind == "torus");
+    vain("dimensions", !fabric_.dimensions.empty(), fabric_.kind == "torus");
+    vain("wrap", !fabric_.wrap, fabric_.kind == "torus");
+  }
+
+  void routing() {
+    const Routing& routing = fabric_.routing;
+    if (routing.mode != usual_.routing.mode && !is_given_ && !is_tree() && !is_dragonfly()) {
+      no_effect("routing.kind", "a fabric of kind " + fabric_.kind + " has one way to go");
+    }
+    if (routing.mode != RoutingMode::hashed) {
+      for (const auto& [name, differs] : {std::pair("subflows", routing.subflows != usual_.routing.subflows),
+                                          std::pair("seed", routing.seed != usual_.routing.seed)}) {
+        if (differs) {
+          no_effect("routing." + std::string(name), "only ecmp hashes");
+        }
+      }
+    }
+  }
+
+  /// One scalable unit uses no uplinks.
+  void oversubscription() {
+    if (is_given_ || !is_tree() || (fabric_.kind == "fat-tree" && fabric_.radix != 0)) {
+      return;
+    }
+    const std::int64_t unit = fabric_.unit > 0 ? fabric_.unit : find_node(cluster_.node).unit;
+    if (node_count(cluster_) <= unit && fabric_.oversubscription > 1) {
+      no_effect("oversubscription",
+                "up to " + std::to_string(unit) +
+                    " nodes of this kind share their leaf switches, and no transfer leaves these");
+    }
+  }
+
+  const Cluster& cluster_;
+  const Fabric& fabric_;
+  const Fabric usual_;
+  bool is_given_;
+  std::vector<std::string> warnings_;
+};
+
 void append(std::vector<std::string>& warnings, const std::vector<std::string>& more) {
   warnings.insert(warnings.end(), more.begin(), more.end());
 }
 
 }  // namespace
+
+std::vector<std::string> fabric_warnings(const Cluster& cluster) {
+  return VainFabricKeys(cluster).find();
+}
 
 std::span<const FabricKind> fabric_kinds() {
   static constexpr std::array<FabricKind, 7> kKinds = {{

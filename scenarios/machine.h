@@ -31,6 +31,9 @@ struct Machine {
 /// Throws InputError at the key that is wrong, and where a given topology is broken.
 [[nodiscard]] Machine build_machine(const Cluster& cluster);
 
+/// A sentence for each key of `cluster.fabric` that is given and changes nothing.
+[[nodiscard]] std::vector<std::string> fabric_warnings(const Cluster& cluster);
+
 struct MachineSize {
   std::int64_t nodes = 0;
   std::int64_t gpus = 0;

@@ -1,3 +1,4 @@
+#include "scenarios/machine.h"
 #include "scenarios/resolver.h"
 
 namespace makespan {
@@ -5,7 +6,9 @@ namespace makespan {
 /// Only values that differ from the default: a resolved scenario gives every key.
 void Resolver::vain_keys() {
   const Parallelism& parallelism = s_.parallelism;
-  vain_fabric();
+  for (const std::string& warning : fabric_warnings(s_.cluster)) {
+    warnings_.push_back(warning);
+  }
   if (parallelism.data == 1 || s_.profile) {
     const std::string why = s_.profile ? "a profile has no gradients" : "there is one replica";
     if (!parallelism.data_parallel.overlap) {

@@ -47,8 +47,6 @@ class Resolver {
   void cluster();
   void accelerator();
   void faults();
-  void vain_fabric();
-  void vain_oversubscription();
   void data();
   void order();
   void placement();

@@ -124,8 +124,11 @@ void add_range(std::string_view text, std::size_t gpu_count, const std::string& 
     throw wrong(option, "there is no GPU " + std::to_string(last),
                 "the last is " + std::to_string(gpu_count - 1));
   }
-  for (std::int64_t gpu = first; gpu <= last; gpu += step) {
+  for (std::int64_t gpu = first;; gpu += step) {
     gpus.push_back(static_cast<std::size_t>(gpu));
+    if (last - gpu < step) {
+      return;
+    }
   }
 }
 
@@ -207,18 +210,13 @@ Operation parse_operation(std::string_view text, std::size_t gpu_count, const st
 std::vector<std::vector<std::size_t>> split_ranks(const std::vector<std::size_t>& gpus,
                                                   std::string_view split, const std::string& option) {
   const std::string hint = "write 'mod 8' (ranks of equal remainder) or 'div 8' (of equal quotient)";
-  std::string word;
-  std::string digits;
-  for (const char c : split) {
-    if (c >= '0' && c <= '9') {
-      digits += c;
-    } else if (c != ' ') {
-      word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    }
-  }
+  std::string word(split.substr(0, 3));
+  std::transform(word.begin(), word.end(), word.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   if (word != "mod" && word != "div") {
     throw wrong(option, quoted(split) + " is not a way to split", hint);
   }
+  const std::string_view digits = split.substr(std::min(split.find_first_not_of(' ', 3), split.size()));
   const auto by = static_cast<std::size_t>(whole(digits, option, hint));
   std::vector<std::vector<std::size_t>> groups(word == "mod" ? std::min(by, gpus.size())
                                                              : (gpus.size() + by - 1) / by);

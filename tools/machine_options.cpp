@@ -27,8 +27,10 @@ Cluster load_cluster(const std::string& name, const std::vector<std::string>& ov
   return read_cluster(name, overrides);
 }
 
-std::string cluster_text(const Cluster& cluster) {
-  return fmt::format("{} node{} of {}{}", cluster.nodes, cluster.nodes == 1 ? "" : "s", cluster.node,
+std::string cluster_text(const Cluster& cluster, const Topology& topology) {
+  const bool is_torus = !topology.dimensions().empty();  // its chips are the nodes that a cluster counts
+  const std::size_t nodes = is_torus ? topology.gpu_count() : topology.node_count();
+  return fmt::format("{} node{} of {}{}", nodes, nodes == 1 ? "" : "s", cluster.node,
                      cluster.name.empty() ? "" : " (" + cluster.name + ")");
 }
 

@@ -14,7 +14,7 @@ namespace makespan {
 [[nodiscard]] Cluster load_cluster(const std::string& name, const std::vector<std::string>& overrides,
                                    std::int64_t nodes = 0);
 
-/// "8 nodes of dgx-h100 (dgx-h100-64)".
-[[nodiscard]] std::string cluster_text(const Cluster& cluster);
+/// "8 nodes of dgx-h100 (dgx-h100-64)"; `topology` is what is built of the cluster.
+[[nodiscard]] std::string cluster_text(const Cluster& cluster, const Topology& topology);
 
 }  // namespace makespan

@@ -23,7 +23,7 @@ struct Format {
 
 constexpr std::array<Format, 6> kFormats = {{
     {DumpKind::nccl_xml, "nccl-xml", {"<system", "", ""}, "nccl_xml"},
-    {DumpKind::nvidia_smi, "nvidia-smi", {"GPU0", "NIC Legend:", ""}, "nvidia_smi"},
+    {DumpKind::nvidia_smi, "nvidia-smi", {"NIC Legend:", "", ""}, "nvidia_smi"},
     {DumpKind::ibnetdiscover,
      "ibnetdiscover",
      {"switchguid=", "caguid=", "# Topology file:"},
@@ -35,6 +35,22 @@ constexpr std::array<Format, 6> kFormats = {{
 
 const Format& format_of(DumpKind kind) {
   return kFormats[static_cast<std::size_t>(kind)];
+}
+
+/// Whether a line of the text begins with the cell "GPU0", as the rows of nvidia-smi's matrix do: YAML may
+/// have a vertex of this name.
+bool has_matrix_row(std::string_view text) {
+  constexpr std::string_view kCell = "GPU0";
+  for (std::size_t at = text.find(kCell); at != std::string_view::npos; at = text.find(kCell, at + 1)) {
+    const std::string_view before = text.substr(0, at).substr(text.substr(0, at).rfind('\n') + 1);
+    const char after = at + kCell.size() < text.size() ? text[at + kCell.size()] : '\n';
+    // The first line is underlined on terminals.
+    const bool is_first = before.find_first_not_of(" \t\x1B[4m") == std::string_view::npos;
+    if (is_first && (after == ' ' || after == '\t')) {
+      return true;
+    }
+  }
+  return false;
 }
 
 bool is_inside(DumpKind kind) {
@@ -138,6 +154,16 @@ class HostGraph {
                             .cables = like.cables});
   }
 
+  /// A host and its NIC, by a link that carries what all cables of the NIC do.
+  void join_host(std::size_t nic, const GraphLink& cable) {
+    const auto [slot, is_first] = slot_of_.try_emplace(nic, graph_.links.size());
+    if (is_first) {
+      join(host_of_.at(graph_.vertices[nic].node), nic, LinkKind::pcie, cable);
+    } else {
+      graph_.links[slot->second].bandwidth += cable.bandwidth > 0 ? cable.bandwidth : kSome;
+    }
+  }
+
   void add_link(const GraphLink& link) {
     std::size_t a = moved_[link.a];
     std::size_t b = moved_[link.b];
@@ -149,7 +175,7 @@ class HostGraph {
       join(a, nic, LinkKind::pcie, link);
       a = nic;
     } else if (link.kind == LinkKind::nic) {
-      join(host_of_.at(graph_.vertices[a].node), a, LinkKind::pcie, link);
+      join_host(a, link);
     }
     join(a, b, link.kind, link);
   }
@@ -159,6 +185,7 @@ class HostGraph {
   std::vector<std::size_t> moved_;
   std::map<std::size_t, std::string> domain_of_;  ///< NVLink domains by host
   std::map<std::string, std::size_t> host_of_;    ///< of a NIC's node
+  std::map<std::size_t, std::size_t> slot_of_;    ///< the link between a NIC and its host
   bool has_rates_ = true;
 };
 
@@ -194,6 +221,9 @@ const std::vector<DumpKind>& dump_kinds() {
 }
 
 std::optional<DumpKind> recognise_dump(std::string_view text) {
+  if (has_matrix_row(text)) {
+    return DumpKind::nvidia_smi;
+  }
   for (const Format& format : kFormats) {
     for (const std::string_view word : format.words) {
       if (!word.empty() && text.find(word) != std::string_view::npos) {

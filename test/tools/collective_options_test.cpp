@@ -71,6 +71,7 @@ TEST(Sizes, AreRefusedWithTheReason) {
 TEST(Gpus, KeepTheOrderOfTheList) {
   EXPECT_THAT(parse_gpus("9,0,4-6", 16, ""), ElementsAre(9, 0, 4, 5, 6));
   EXPECT_THAT(parse_gpus("0-15/8", 16, ""), ElementsAre(0, 8));
+  EXPECT_THAT(parse_gpus("1-7/9223372036854775807", 16, ""), ElementsAre(1));
 }
 
 TEST(Gpus, AreRefusedWithTheReason) {
@@ -110,6 +111,12 @@ TEST(Splits, PutRanksIntoGroupsAsNcclTestsDoes) {
               ElementsAre(ElementsAre(10, 11), ElementsAre(12, 13), ElementsAre(14)));
   EXPECT_THAT(refusal([&] { return split_ranks(gpus, "and 7", "--split"); }),
               HasSubstr("--split: 'and 7' is not a way to split"));
+  EXPECT_THAT(refusal([&] { return split_ranks(gpus, "m1o2d", "--split"); }),
+              HasSubstr("--split: 'm1o2d' is not a way to split"));
+  EXPECT_THAT(refusal([&] { return split_ranks(gpus, "mod 1 2", "--split"); }),
+              HasSubstr("'1 2' is not a whole number from 1 on"));
+  EXPECT_THAT(refusal([&] { return split_ranks(gpus, "mod", "--split"); }),
+              HasSubstr("'' is not a whole number from 1 on"));
   EXPECT_THAT(refusal([&] { return split_ranks(gpus, "mod 0", "--split"); }),
               HasSubstr("'0' is not a whole number from 1 on"));
 }

@@ -269,6 +269,14 @@ TEST(Collective, IsRefusedWithTheReason) {
   }
 }
 
+TEST(Collective, RefusesAMatrixThatMovesNothing) {
+  const TemporaryFolder folder;
+  const Outcome outcome = call({"collective", "all-to-all", "--cluster", "dgx-h100", "--ranks", "2",
+                                "--matrix", folder.file("m.csv", "5,0\n0,7\n")});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("--matrix: no rank sends anything to another"));
+}
+
 TEST(Collective, SaysWhichSizesItLeavesOut) {
   const Outcome outcome =
       call({"collective", "all-gather", "--cluster", "dgx-h100", "--sizes", "8B:1KiB:x2"});

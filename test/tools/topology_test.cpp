@@ -84,6 +84,43 @@ TEST(TopologyCommand, PrintsWhatPeopleAskFor) {
   EXPECT_THAT(topology({"llama3-8b-64xh100"}), HasSubstr("8 nodes of dgx-h100"));  // a scenario
 }
 
+TEST(TopologyCommand, TellsWhatIsGivenFromWhatIsUsual) {
+  const std::string gpus =
+      "node: dgx-h100\n"
+      "topology:\n"
+      "  graph:\n"
+      "    vertices:\n"
+      "    - {name: GPU0, kind: gpu, node: a}\n"
+      "    - {name: GPU1, kind: gpu, node: b}\n"
+      "    - {name: nic0, kind: nic, node: a}\n"
+      "    - {name: nic1, kind: nic, node: b}\n"
+      "    - {name: leaf, kind: switch}\n"
+      "    links:\n"
+      "    - {ends: [GPU0, nic0], kind: pcie, bandwidth: 50 GB/s}\n"
+      "    - {ends: [GPU1, nic1], kind: pcie, bandwidth: 50 GB/s}\n"
+      "    - {ends: [nic0, leaf], kind: nic, bandwidth: 50 GB/s}\n"
+      "    - {ends: [nic1, leaf], kind: nic, bandwidth: 50 GB/s}\n";
+  const TemporaryFolder folder;
+  const std::string file = folder.file("pair.yaml", gpus);
+  EXPECT_THAT(topology({file}), HasSubstr("2 nodes of dgx-h100, fabric as given"))
+      << "the names of its GPUs do not make it a matrix of nvidia-smi";
+  const Outcome table = call({"collective", "all-reduce", "--cluster", file, "--sizes", "1MiB"});
+  EXPECT_THAT(table.out, HasSubstr("2 ranks on 2 nodes of dgx-h100 (pair)"));
+  EXPECT_THAT(topology({"tpu-v4", "--set", "cluster.fabric={kind: torus, dimensions: [4, 4]}"}),
+              HasSubstr("16 nodes of tpu-v4, torus"));
+}
+
+TEST(TopologyCommand, NamesKeysThatChangeNothing) {
+  const Outcome tree = call({"topology", "dgx-h100", "--nodes", "64", "--set", "cluster.fabric.groups=4"});
+  EXPECT_EQ(tree.code, 0);
+  EXPECT_THAT(tree.err,
+              HasSubstr("cluster.fabric.groups: has no effect: a fabric of kind rail-fat-tree has none"));
+  const Outcome table = call({"collective", "all-reduce", "--cluster", "dgx-h100", "--nodes", "64", "--sizes",
+                              "1MiB", "--set", "cluster.fabric={kind: dragonfly, oversubscription: 2}"});
+  EXPECT_EQ(table.code, 0);
+  EXPECT_THAT(table.err, HasSubstr("cluster.fabric.oversubscription: has no effect"));
+}
+
 TEST(TopologyCommand, DrawsEveryKindOfFabric) {
   const std::vector<std::vector<std::string>> all = {
       {"dgx-h100"},

@@ -121,6 +121,15 @@ void check_options(const Options& options, TestKind kind) {
   }
 }
 
+void check_matrix(const std::vector<Bytes>& matrix, std::size_t ranks) {
+  for (std::size_t cell = 0; cell < matrix.size(); ++cell) {
+    if (cell / ranks != cell % ranks && matrix[cell] > Bytes(0)) {
+      return;
+    }
+  }
+  throw wrong("--matrix", "no rank sends anything to another", "row i is what rank i sends to each rank");
+}
+
 /// The operation without its size.
 Operation operation_of(const Options& options, TestKind kind, const std::vector<std::size_t>& gpus) {
   Operation operation{.kind = kind};
@@ -134,12 +143,13 @@ Operation operation_of(const Options& options, TestKind kind, const std::vector<
   }
   if (!options.matrix.empty()) {
     operation.matrix = parse_matrix(read_input(options.matrix), options.matrix, gpus.size());
+    check_matrix(operation.matrix, gpus.size());
   }
   operation.choice = choice_of(options);
   return operation;
 }
 
-/// The most that a rank sends: what the size of an uneven all-to-all is.
+/// The most that a rank holds for all: what the size of an uneven all-to-all is.
 Bytes largest_row(const std::vector<Bytes>& matrix, std::size_t ranks) {
   Bytes most;
   for (std::size_t rank = 0; rank < ranks; ++rank) {
@@ -208,13 +218,15 @@ ExitCode run(const Options& options, Context& context) {
   check_options(options, type.kind);
   const Cluster cluster = load_cluster(options.cluster, options.overrides, options.nodes);
   const Machine machine = build_machine(cluster);
-  for (const std::string& warning : machine.warnings) {
-    context.log->warn(warning);
+  for (const std::vector<std::string>& warnings : {machine.warnings, fabric_warnings(cluster)}) {
+    for (const std::string& warning : warnings) {
+      context.log->warn(warning);
+    }
   }
   Operation operation = operation_of(options, type.kind, ranks_of(options, machine.topology));
   const std::vector<Operation> background = background_of(options, machine.topology);
   CollectiveReport report{.kind = type.kind,
-                          .cluster = cluster_text(cluster),
+                          .cluster = cluster_text(cluster, machine.topology),
                           .ranks = operation.groups.front().size(),
                           .groups = operation.groups.size(),
                           .background = options.background};

@@ -62,8 +62,12 @@ std::vector<std::string> with_nodes(const Options& options) {
 }
 
 Named cluster_named(const Cluster& cluster) {
-  return {fmt::format("{}, {}", cluster_text(cluster), cluster.fabric.kind),
-          {.machine = build_machine(cluster)}};
+  Machine machine = build_machine(cluster);
+  const std::vector<std::string> vain = fabric_warnings(cluster);
+  machine.warnings.insert(machine.warnings.end(), vain.begin(), vain.end());
+  const std::string& fabric = has_given_fabric(cluster.topology) ? "fabric as given" : cluster.fabric.kind;
+  return {fmt::format("{}, {}", cluster_text(cluster, machine.topology), fabric),
+          {.machine = std::move(machine)}};
 }
 
 Named load(const Options& options) {
