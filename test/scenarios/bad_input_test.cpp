@@ -1,11 +1,8 @@
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,18 +10,12 @@
 #include "scenarios/reader.h"
 #include "scenarios/resolve.h"
 #include "scenarios/run.h"
+#include "test/scenarios/golden_file.h"
 
 namespace makespan {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string file_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 std::vector<std::string> bad_files() {
   std::vector<std::string> names;
@@ -73,10 +64,7 @@ TEST_P(BadInput, is_refused_at_once_with_the_expected_message) {
   const auto start = std::chrono::steady_clock::now();
   const std::string result = outcome(path);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
-  if (std::getenv("MAKESPAN_UPDATE_GOLDEN") != nullptr) {
-    std::ofstream(golden, std::ios::binary) << result;
-  }
-  EXPECT_EQ(result, file_text(golden)) << "run the tests with MAKESPAN_UPDATE_GOLDEN=1 to rewrite it";
+  test::expect_golden(result, golden);
   EXPECT_EQ(count(result, path + ":"), count(result, "\n  hint: ")) << "every problem has a place and a hint";
   EXPECT_THAT(result, ::testing::HasSubstr(path + ":"));
   EXPECT_EQ(result.rfind("exit 1\n", 0) == 0, GetParam().rfind("fail_infeasible_", 0) == 0);

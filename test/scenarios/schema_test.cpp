@@ -6,22 +6,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 
 #include "scenarios/keys.h"
+#include "test/scenarios/golden_file.h"
 
 namespace makespan {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string file_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 /// Every mapping of a JSON Schema, with the names on the way to it.
 void visit_mappings(const nlohmann::json& schema, const std::string& path,
@@ -67,11 +60,7 @@ TEST(Schema, agrees_with_the_reader_by_another_validator) {
 
 TEST(Schema, has_a_reference_page_that_is_up_to_date) {
   const fs::path page = fs::path(MAKESPAN_SOURCE_DIR) / "docs" / "reference" / "scenario.md";
-  if (std::getenv("MAKESPAN_UPDATE_GOLDEN") != nullptr) {
-    std::ofstream(page, std::ios::binary) << scenario_reference_page();
-  }
-  EXPECT_EQ(file_text(page), scenario_reference_page())
-      << "run the tests with MAKESPAN_UPDATE_GOLDEN=1 to rewrite it";
+  test::expect_golden(scenario_reference_page(), page);
 }
 
 TEST(Schema, table_names_each_key_once_and_aliases_point_to_keys) {
