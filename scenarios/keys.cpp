@@ -1,6 +1,7 @@
 #include "scenarios/keys.h"
 
 #include <algorithm>
+#include <array>
 
 #include "scenarios/key_builders.h"
 #include "schedules/catalogue.h"
@@ -175,18 +176,18 @@ Field parallelism_keys(Parallelism& parallelism) {
       });
 }
 
+/// Whether lowering knows what the schedule's actions are on a cluster.
+bool runs_in_scenarios(const ScheduleKind& kind) {
+  constexpr std::array kBare = {"interleaved-overlap", "pipedream", "pipedream-2bw", "seq1f1b",
+                                "chimera",             "dualpipe",  "dualpipev"};
+  return std::find(kBare.begin(), kBare.end(), kind.name) == kBare.end();
+}
+
 Field schedule_keys(ScheduleSpec& schedule) {
   Names kinds;
-  for (const ScheduleKind& kind : schedule_kinds()) {
-    kinds.emplace_back(kind.name);
-  }
   Names later;
-  for (const std::string& name :
-       Names{"gpipe", "1f1b", "eager-1f1b", "interleaved", "looped-bfs", "zb-h1", "zb-h2", "zb-v", "v-half",
-             "v-min", "dualpipe", "dualpipev", "chimera", "hanayo", "seq1f1b"}) {
-    if (std::find(kinds.begin(), kinds.end(), name) == kinds.end()) {
-      later.push_back(name);
-    }
+  for (const ScheduleKind& kind : schedule_kinds()) {
+    (runs_in_scenarios(kind) ? kinds : later).emplace_back(kind.name);
   }
   return section(
       "schedule", "The pipeline schedule; a word stands for `kind`.",

@@ -8,19 +8,27 @@ namespace makespan {
 void Resolver::schedule() {
   ScheduleSpec& schedule = s_.schedule;
   const ScheduleKind& kind = schedule_kind(schedule.kind);
-  if (!kind.has_chunks && schedule.chunks > 1) {
+  const bool has_chunks = kind.most_chunks > 1;
+  if (!given("schedule.chunks")) {
+    schedule.chunks = kind.least_chunks;
+  }
+  if (!has_chunks && schedule.chunks > 1) {
     complain("schedule.chunks", schedule.kind + " has one chunk per rank, not " + text(schedule.chunks),
              "remove 'chunks', or use kind: interleaved");
+  } else if (kind.least_chunks == kind.most_chunks && schedule.chunks != kind.least_chunks) {
+    complain("schedule.chunks",
+             schedule.kind + " has " + text(kind.least_chunks) + " chunks per rank, not " + text(schedule.chunks),
+             "remove 'chunks'");
   }
-  if (kind.has_chunks && schedule.chunks < 2) {
+  if (has_chunks && schedule.chunks < 2) {
     complain("schedule.chunks", schedule.kind + " needs at least 2 chunks per rank",
              "set 'chunks', or use kind: 1f1b");
   }
-  if (kind.has_chunks && s_.parallelism.pipeline < 2) {
+  if (has_chunks && s_.parallelism.pipeline < 2) {
     complain("schedule.kind", schedule.kind + " needs at least 2 pipeline ranks, and pipeline is 1",
              "use kind: 1f1b, or set 'parallelism.pipeline'");
   }
-  if (!kind.has_chunks) {
+  if (!kind.has_group) {
     no_effect("schedule.group", "only interleaved has micro-batch groups");
   }
   if (!kind.has_lifo && schedule.lifo) {
@@ -37,7 +45,7 @@ void Resolver::schedule() {
 /// The rules of schedules/catalogue.h, told at the place of the key.
 void Resolver::group() {
   ScheduleSpec& schedule = s_.schedule;
-  if (!schedule_kind(schedule.kind).has_chunks) {
+  if (!schedule_kind(schedule.kind).has_group) {
     return;
   }
   const std::int64_t microbatches = s_.microbatches();

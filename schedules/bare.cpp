@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -19,17 +20,22 @@ namespace {
 constexpr int kTicksPerUnit = 5040;  ///< divisible by 1 to 10, so that common chunk counts need no more
 constexpr std::int64_t kMaxTicks = std::numeric_limits<std::int64_t>::max();
 
+/// What a rank computes at once: by ActionKind, and behind those an overlapped pair.
+constexpr std::size_t kPair = 4;
+
 /// Costs of one chunk, by the name of their option.
 struct ChunkCosts {
-  std::array<std::pair<const char*, Rational>, 4> compute;  ///< by ActionKind
+  std::array<std::pair<const char*, Rational>, kPair + 1> compute;
   std::pair<const char*, Rational> latency;
 };
 
-ChunkCosts chunk_costs(const BareCosts& costs, int chunks) {
-  return {{{{"forward", costs.forward / chunks},
-            {"backward", costs.backward / chunks},
-            {"backward-input", costs.backward_input / chunks},
-            {"backward-weight", costs.backward_weight / chunks}}},
+/// `parts`: into which a rank's share of a micro-batch is divided.
+ChunkCosts chunk_costs(const BareCosts& costs, int parts) {
+  return {{{{"forward", costs.forward / parts},
+            {"backward", costs.backward / parts},
+            {"backward-input", costs.backward_input / parts},
+            {"backward-weight", costs.backward_weight / parts},
+            {"forward-backward", costs.forward_backward.value_or(costs.forward + costs.backward) / parts}}},
           {costs.message_bytes > 0 ? "latency" : "communication", costs.latency}};
 }
 
@@ -66,11 +72,12 @@ Rate in_tick_rate(const Rational& bandwidth, const BigInteger& ticks_per_unit) {
   return Rate(nearest.convert_to<std::int64_t>());
 }
 
-constexpr std::array<std::pair<const char*, Phase>, 4> kOperations = {{
+constexpr std::array<std::pair<const char*, Phase>, kPair + 1> kOperations = {{
     {"forward", Phase::forward},
     {"backward", Phase::backward},
     {"backward of the input", Phase::backward_input},
     {"backward of the weights", Phase::backward_weight},
+    {"forward and backward", Phase::forward},
 }};
 
 class Lowering {
@@ -80,7 +87,7 @@ class Lowering {
         costs_(costs),
         builder_(static_cast<std::size_t>(schedule.ranks)),
         tasks_(schedule.actions.size()) {
-    const ChunkCosts chunk = chunk_costs(costs, schedule.chunks);
+    const ChunkCosts chunk = chunk_costs(costs, schedule.chunks * schedule.pieces);
     ticks_per_unit_ = choose_ticks(chunk, costs.in_seconds);
     for (std::size_t kind = 0; kind < durations_.size(); ++kind) {
       durations_[kind] = in_ticks(chunk.compute[kind], ticks_per_unit_);
@@ -93,7 +100,7 @@ class Lowering {
   [[nodiscard]] BareModel run(Communication communication) && {
     add_computes();
     add_messages(plan_messages(schedule_, communication));
-    return {std::move(builder_).build(), std::move(ticks_per_unit_)};
+    return {std::move(builder_).build(), std::move(tasks_), std::move(ticks_per_unit_)};
   }
 
  private:
@@ -111,21 +118,26 @@ class Lowering {
 
   void add_computes() {
     for (std::size_t rank = 0; rank < tasks_.size(); ++rank) {
-      bool is_first = true;
-      TaskId previous;
+      std::optional<TaskId> previous;
+      bool is_paired = false;  // with the action before
       for (const Action& action : schedule_.actions[rank]) {
         if (!is_compute(action.kind)) {
           tasks_[rank].emplace_back();  // keeps the positions; nothing refers to it
           continue;
         }
-        const auto kind = static_cast<std::size_t>(action.kind);
+        if (is_paired) {
+          is_paired = false;
+          tasks_[rank].push_back(*previous);
+          continue;
+        }
+        is_paired = action.overlaps_next;
+        const std::size_t kind = is_paired ? kPair : static_cast<std::size_t>(action.kind);
         const TaskId task = builder_.compute(
             DeviceId(rank), ComputeWork{Time(0), durations_[kind], Time(0)},
             label(operations_[kind], kOperations[kind].second, Group::none, action.stage, action.microbatch));
-        if (!is_first) {
-          builder_.edge(previous, task);
+        if (previous) {
+          builder_.edge(*previous, task);
         }
-        is_first = false;
         previous = task;
         tasks_[rank].push_back(task);
       }
@@ -182,8 +194,8 @@ class Lowering {
   const BareCosts& costs_;
   TaskGraphBuilder builder_;
   BigInteger ticks_per_unit_;
-  std::array<Time, 4> durations_;     ///< by ActionKind
-  std::array<NameId, 4> operations_;  ///< by ActionKind
+  std::array<Time, kPair + 1> durations_;     ///< by ActionKind, or kPair
+  std::array<NameId, kPair + 1> operations_;  ///< likewise
   TransferWork work_;
   std::vector<std::int32_t> chunk_of_stage_;
   std::vector<std::vector<TaskId>> tasks_;  ///< by rank and position
@@ -272,11 +284,7 @@ BareResult summarize_bare(const Schedule& schedule, const BareModel& model, cons
   result.span_bubble_ratio = ratio(wide(span - work), wide(span));
   result.peak_activations = peak_activations(schedule);
   for (const std::vector<Action>& actions : schedule.actions) {
-    std::vector<std::string> tokens;
-    tokens.reserve(actions.size());
-    std::transform(actions.begin(), actions.end(), std::back_inserter(tokens),
-                   [](const Action& action) { return to_string(action); });
-    result.actions.push_back(std::move(tokens));
+    result.actions.push_back(cells(actions));
   }
   return result;
 }

@@ -15,6 +15,9 @@ namespace makespan {
 /// one transfer per message between ranks. The simulator's picosecond stands for one tick here.
 struct BareModel {
   TaskGraph graph;
+  /// By rank and position in its list; both actions of an overlapped pair have the same. A default for what
+  /// is no compute.
+  std::vector<std::vector<TaskId>> tasks;
   /// Ticks per unit of BareCosts: every duration is a whole number of them. At least 5040 per abstract unit,
   /// 10^12 per second (where a tick that is not a picosecond also scales the bandwidth, rounded to 1/1000
   /// byte per 10^12 ticks).
@@ -33,9 +36,10 @@ struct BareResult {
   Rational work;              ///< the largest busy time of a rank
   double bubble_ratio = 0.0;  ///< 1 - busy time of all ranks / (ranks * makespan); 0 when nothing takes time
   double span_bubble_ratio = 0.0;  ///< (max_span - work) / max_span; 0 when nothing takes time
-  /// Per rank, the most stage activations held at once in program order: +1 at F, -1 after B or W.
+  /// Per rank, the most stage activations held at once in program order: +1 at F, -1 after B or W. With
+  /// sequence pieces, those of pieces.
   std::vector<int> peak_activations;
-  /// Per rank, PyTorch's tokens, as in the schedule.
+  /// Per rank, PyTorch's cells, as in the schedule.
   std::vector<std::vector<std::string>> actions;
 };
 

@@ -200,6 +200,9 @@ void read_compute_times(const BareCostTexts& texts, Times& times, BareCosts& cos
     costs.backward_input = costs.backward / 2;
     costs.backward_weight = costs.backward / 2;
   }
+  if (texts.forward_backward) {
+    costs.forward_backward = times.add("forward-backward", *texts.forward_backward);
+  }
 }
 
 /// Bytes over links of `bandwidth`.

@@ -16,6 +16,8 @@ struct BareCosts {
   Rational backward = 2;  ///< of B, both halves
   Rational backward_input = 1;
   Rational backward_weight = 1;
+  /// Of an F and a B that overlap; default: one after the other.
+  std::optional<Rational> forward_backward = std::nullopt;
   Rational latency = 0;  ///< per hop between ranks; occupies neither ranks nor links
   bool in_seconds = false;
   /// When positive, each message also crosses the one directed link between its two ranks. Only in seconds.
@@ -30,11 +32,12 @@ struct BareCostTexts {
   std::optional<std::string> forward = std::nullopt;  ///< default 1
   std::optional<std::string> backward =
       std::nullopt;  ///< default: the sum of its halves, or twice the forward
-  std::optional<std::string> backward_input = std::nullopt;   ///< default: half of the backward
-  std::optional<std::string> backward_weight = std::nullopt;  ///< default: half of the backward
-  std::optional<std::string> communication = std::nullopt;    ///< a time per hop, or bytes per message
-  std::optional<std::string> bandwidth = std::nullopt;        ///< with bytes only
-  std::optional<std::string> latency = std::nullopt;          ///< with bytes only; default 0
+  std::optional<std::string> backward_input = std::nullopt;    ///< default: half of the backward
+  std::optional<std::string> backward_weight = std::nullopt;   ///< default: half of the backward
+  std::optional<std::string> forward_backward = std::nullopt;  ///< default: forward + backward
+  std::optional<std::string> communication = std::nullopt;     ///< a time per hop, or bytes per message
+  std::optional<std::string> bandwidth = std::nullopt;         ///< with bytes only
+  std::optional<std::string> latency = std::nullopt;           ///< with bytes only; default 0
 };
 
 /// Reads the options. Throws InputError that names the option and what it accepts: for text that is no

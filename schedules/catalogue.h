@@ -8,13 +8,19 @@
 
 namespace makespan {
 
-/// One kind of schedule.
+/// The most (stage, micro-batch) pairs in one schedule.
+inline constexpr int kMaxSteps = 1 << 22;
+
+/// One kind of schedule, which its generator's file defines as a constant.
 struct ScheduleKind {
   std::string_view name;
   std::string_view summary;  ///< one line
   std::string_view source;   ///< where it is defined
-  bool has_chunks = false;   ///< takes ScheduleOptions::chunks and group
-  bool has_lifo = false;     ///< takes ScheduleOptions::lifo
+  int least_chunks = 1;      ///< the fewest chunks, which are the default
+  int most_chunks = 1;
+  bool has_group = false;   ///< takes ScheduleOptions::group
+  bool has_lifo = false;    ///< takes ScheduleOptions::lifo
+  bool has_pieces = false;  ///< takes ScheduleOptions::pieces
   Schedule (*generate)(const ScheduleOptions& options) = nullptr;
 };
 
@@ -25,12 +31,10 @@ struct ScheduleKind {
 [[nodiscard]] const ScheduleKind& schedule_kind(std::string_view name);
 
 /// The schedule of that kind. Throws InputError for an unknown kind, and for an option that the kind does not
-/// accept, naming the option and what it accepts: ranks, micro-batches and chunks from 1 up while ranks *
-/// microbatches * chunks stays within kMaxSteps, and with more than one chunk min(p, m) <= group <= m where
-/// the last group, if it is shorter, has at least p micro-batches. With one chunk the group has no effect.
+/// accept, naming the option and what it accepts: ranks, micro-batches, chunks and pieces from 1 up while
+/// their product stays within kMaxSteps, and with more than one chunk min(p, m) <= group <= m where the last
+/// group, if it is shorter, has at least p micro-batches. With one chunk the group has no effect. Kinds
+/// refuse more for themselves; their headers say what.
 [[nodiscard]] Schedule generate(std::string_view kind, const ScheduleOptions& options);
-
-/// The most (stage, micro-batch) pairs in one schedule.
-inline constexpr int kMaxSteps = 1 << 22;
 
 }  // namespace makespan

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <queue>
 #include <utility>
 
@@ -21,53 +22,90 @@ bool contains(const Stages& stages, int stage) {
   return std::find(stages.begin(), stages.end(), stage) != stages.end();
 }
 
-/// For each action, the next kActiveStages distinct stages from there on.
+/// Actions of a list that are one step: a pair, or a single one.
+std::size_t step_length(const std::vector<Action>& actions, std::size_t i) {
+  return actions[i].overlaps_next && i + 1 < actions.size() ? 2 : 1;
+}
+
+/// For each step of a list, the distinct stages that come next from there on, until there are at least
+/// kActiveStages: a pair adds both of its own at once.
 std::vector<Stages> upcoming_stages(const std::vector<Action>& actions) {
+  struct Use {
+    int stage;
+    std::size_t step;  // the next one that uses it
+  };
+
+  std::vector<std::size_t> steps;
+  for (std::size_t i = 0; i < actions.size(); i += step_length(actions, i)) {
+    steps.push_back(i);
+  }
   std::vector<Stages> upcoming(actions.size());
-  Stages next;
-  for (std::size_t i = actions.size(); i-- > 0;) {
-    std::erase(next, actions[i].stage);
-    next.insert(next.begin(), actions[i].stage);
-    if (next.size() > kActiveStages) {
-      next.pop_back();
+  std::vector<Use> uses;  // by step
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    for (std::size_t i = *step + step_length(actions, *step); i-- > *step;) {
+      std::erase_if(uses, [&](const Use& use) { return use.stage == actions[i].stage; });
+      uses.insert(uses.begin(), {actions[i].stage, *step});
     }
-    upcoming[i] = next;
+    Stages& next = upcoming[*step];
+    for (const Use& use : uses) {
+      if (next.size() >= kActiveStages && use.step != uses[next.size() - 1].step) {
+        break;
+      }
+      next.push_back(use.stage);
+    }
   }
   return upcoming;
 }
 
-/// For each action, how many steps that gather, free or reduce weights (UNSHARD, RESHARD, REDUCE_GRAD)
-/// PyTorch runs before it and after the action before. The lists here do not hold those steps, but each takes
-/// a turn of the round-robin, which decides where receives are put.
-std::vector<int> weight_steps_before(const std::vector<Action>& actions) {
-  const std::vector<Stages> upcoming = upcoming_stages(actions);
-  std::vector<int> steps(actions.size(), 0);
-  Stages active;
+/// The list with the steps that gather, free and reduce weights as PyTorch's runtime adds them.
+std::vector<Action> with_weight_steps(const std::vector<Action>& actions) {
+  std::map<int, std::size_t> last_backward;  // by stage
   for (std::size_t i = 0; i < actions.size(); ++i) {
-    const Stages& wanted = upcoming[i];
-    steps[i] += static_cast<int>(std::erase_if(active, [&](int stage) { return !contains(wanted, stage); }));
-    for (const int stage : wanted) {
+    if (actions[i].kind == ActionKind::backward || actions[i].kind == ActionKind::backward_weight) {
+      last_backward[actions[i].stage] = i;
+    }
+  }
+  const std::vector<Stages> upcoming = upcoming_stages(actions);
+  std::vector<Action> result;
+  Stages active;
+  const auto reshard = [&](const auto& is_evicted) {
+    for (const int stage : active) {
+      if (is_evicted(stage)) {
+        result.push_back({ActionKind::reshard, stage, 0});
+      }
+    }
+    std::erase_if(active, is_evicted);
+  };
+  for (std::size_t i = 0; i < actions.size(); i += step_length(actions, i)) {
+    reshard([&](int stage) { return !contains(upcoming[i], stage); });
+    for (const int stage : upcoming[i]) {
       if (!contains(active, stage)) {
         active.push_back(stage);
-        ++steps[i];
+        result.push_back({ActionKind::unshard, stage, 0});
+      }
+    }
+    const std::size_t end = i + step_length(actions, i);
+    result.insert(result.end(), actions.begin() + static_cast<std::ptrdiff_t>(i),
+                  actions.begin() + static_cast<std::ptrdiff_t>(end));
+    for (std::size_t j = i; j < end; ++j) {
+      const auto last = last_backward.find(actions[j].stage);
+      if (last != last_backward.end() && last->second == j) {
+        result.push_back({ActionKind::reduce_gradient, actions[j].stage, 0});
       }
     }
   }
-  Stages reduced;
-  for (std::size_t i = actions.size(); i-- > 1;) {
-    const Action& action = actions[i - 1];
-    const bool finishes = action.kind == ActionKind::backward || action.kind == ActionKind::backward_weight;
-    if (finishes && !contains(reduced, action.stage)) {
-      reduced.push_back(action.stage);
-      ++steps[i];
-    }
-  }
-  return steps;
+  reshard([](int) { return true; });
+  return result;
 }
 
-/// The round-robin: one action, or one weight step, per rank and turn. A rank that is done leaves it. One
-/// that has to wait leaves it too, and comes back in the turn in which what it waits for is run, or in the
-/// next one if its place in that turn is over.
+bool has_weight_steps(const std::vector<Action>& actions) {
+  return std::any_of(actions.begin(), actions.end(),
+                     [](const Action& action) { return !has_microbatch(action.kind); });
+}
+
+/// The round-robin: one step of a list per rank and turn. A rank that is done leaves it. One that has to wait
+/// leaves it too, and comes back in the turn in which what it waits for is run, or in the next one if its
+/// place in that turn is over.
 class Insertion {
  public:
   explicit Insertion(const Schedule& schedule)
@@ -75,11 +113,7 @@ class Insertion {
         lists_(schedule.actions.size()),
         next_(schedule.actions.size(), 0),
         done_(schedule, false),
-        waits_(schedule, false) {
-    for (const std::vector<Action>& actions : schedule.actions) {
-      pauses_.push_back(weight_steps_before(actions));
-    }
-  }
+        waits_(schedule, false) {}
 
   [[nodiscard]] std::vector<std::vector<Action>> run() && {
     for (std::size_t rank = 0; rank < lists_.size(); ++rank) {
@@ -106,43 +140,45 @@ class Insertion {
   /// Returns whether the rank did something.
   bool take_turn(const Place& place) {
     const std::size_t rank = place.second;
-    const std::size_t i = next_[rank];
-    if (i == schedule_.actions[rank].size()) {
+    const std::vector<Action>& actions = schedule_.actions[rank];
+    const std::size_t begin = next_[rank];
+    if (begin == actions.size()) {
       return false;
     }
-    if (pauses_[rank][i] > 0) {
-      --pauses_[rank][i];
-      return true;
+    const std::size_t end = begin + step_length(actions, begin);
+    for (std::size_t i = begin; i < end; ++i) {
+      if (schedule_.producer_of(actions[i]) >= 0 && !done_.producer_of(actions[i])) {
+        waits_.of(actions[i]) = true;
+        return false;
+      }
     }
-    const Action& action = schedule_.actions[rank][i];
-    if (action.kind == ActionKind::backward_weight) {
-      lists_[rank].push_back(action);
-    } else if (producer_stage(action, schedule_.stages()) >= 0 &&
-               !done_.producer_of(action, schedule_.stages())) {
-      waits_.of(action) = true;
-      return false;
-    } else {
-      done_.of(action) = true;
-      lists_[rank].push_back(action);
-      give(place, action);
+    for (std::size_t i = begin; i < end; ++i) {
+      lists_[rank].push_back(actions[i]);
     }
-    ++next_[rank];
+    for (std::size_t i = begin; i < end; ++i) {
+      if (is_pass(actions[i].kind)) {
+        done_.of(actions[i]) = true;
+        give(place, actions[i]);
+      }
+    }
+    next_[rank] = end;
     return true;
   }
 
   /// Hands the output of `action` to its consumer.
   void give(const Place& place, const Action& action) {
     const auto [turn, rank] = place;
-    const int stage = consumer_stage(action, schedule_.stages());
+    const int stage = schedule_.consumer_of(action);
     if (stage < 0) {
       return;
     }
-    const auto peer = static_cast<std::size_t>(schedule_.rank_of_stage[static_cast<std::size_t>(stage)]);
+    const auto peer = static_cast<std::size_t>(schedule_.rank_of(stage));
     if (peer == rank) {
       return;
     }
     const bool forward = action.kind == ActionKind::forward;
-    if (waits_.at(forward, stage, action.microbatch)) {
+    if (char& waits = waits_.at(forward, stage, action.microbatch); waits != 0) {
+      waits = 0;
       places_.emplace(peer > rank ? turn : turn + 1, peer);
     }
     lists_[rank].push_back(
@@ -153,7 +189,6 @@ class Insertion {
 
   const Schedule& schedule_;
   std::vector<std::vector<Action>> lists_;
-  std::vector<std::vector<int>> pauses_;
   std::vector<std::size_t> next_;
   PassTable<char> done_;
   PassTable<char> waits_;  ///< passes at which a rank has left the round-robin
@@ -164,22 +199,36 @@ class Insertion {
 
 bool has_communication(const Schedule& schedule) {
   for (const std::vector<Action>& actions : schedule.actions) {
-    if (!std::all_of(actions.begin(), actions.end(),
-                     [](const Action& action) { return is_compute(action.kind); })) {
+    if (std::any_of(actions.begin(), actions.end(),
+                    [](const Action& action) { return is_message(action.kind); })) {
       return true;
     }
   }
   return false;
 }
 
-Schedule insert_communication(const Schedule& schedule) {
+Schedule insert_communication(const Schedule& schedule, WeightSteps weights) {
   if (has_communication(schedule)) {
     return schedule;
   }
   Schedule completed = schedule;
-  completed.actions = Insertion(schedule).run();
   completed.exchanges.clear();
   completed.arrivals.clear();
+  bool were_given = false;
+  for (std::vector<Action>& actions : completed.actions) {
+    were_given = were_given || has_weight_steps(actions);
+  }
+  if (!were_given) {
+    for (std::vector<Action>& actions : completed.actions) {
+      actions = with_weight_steps(actions);
+    }
+  }
+  completed.actions = Insertion(completed).run();
+  if (!were_given && weights == WeightSteps::omit) {
+    for (std::vector<Action>& actions : completed.actions) {
+      std::erase_if(actions, [](const Action& action) { return !has_microbatch(action.kind); });
+    }
+  }
   return completed;
 }
 

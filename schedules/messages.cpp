@@ -44,7 +44,7 @@ std::vector<Message> list_messages(const Schedule& schedule) {
       const std::vector<Action>& actions = schedule.actions[static_cast<std::size_t>(rank)];
       for (int position = 0; position < static_cast<int>(actions.size()); ++position) {
         const Action& action = actions[static_cast<std::size_t>(position)];
-        if (is_compute(action.kind) && action.kind != ActionKind::backward_weight) {
+        if (is_pass(action.kind)) {
           visit(action, ActionRef{rank, position});
         }
       }
@@ -53,8 +53,8 @@ std::vector<Message> list_messages(const Schedule& schedule) {
   for_each_pass([&](const Action& action, const ActionRef& ref) { where.of(action) = ref; });
   std::vector<Message> messages;
   for_each_pass([&](const Action& action, const ActionRef& ref) {
-    const int to = consumer_stage(action, schedule.stages());
-    if (to < 0 || schedule.rank_of_stage[static_cast<std::size_t>(to)] == ref.rank) {
+    const int to = schedule.consumer_of(action);
+    if (to < 0 || schedule.rank_of(to) == ref.rank) {
       return;
     }
     const bool forward = action.kind == ActionKind::forward;
@@ -110,22 +110,24 @@ class ListOrder {
 
   void walk(int rank) {
     const auto index = static_cast<std::size_t>(rank);
-    const bool given = completed_.actions[index].size() == schedule_.actions[index].size();
-    int position = kNone;         // of the last compute, in the schedule's own list
-    int compute = kNone;          // the last compute, if there was one
+    const std::vector<Action>& own = schedule_.actions[index];
+    int compute = kNone;          // position of the last compute in the schedule's own list, if there was one
     int unfinished = kNone;       // the last message, when no compute followed yet
     std::map<int, int> previous;  // the last message of each stream
     for (const Action& action : completed_.actions[index]) {
       if (is_compute(action.kind)) {
-        ++position;
-        compute = position;
+        do {
+          ++compute;
+        } while (!is_compute(own[static_cast<std::size_t>(compute)].kind));
         if (communication_ == Communication::blocking && unfinished != kNone) {
           end_before(messages_[static_cast<std::size_t>(unfinished)], {rank, compute});
         }
         unfinished = kNone;
         continue;
       }
-      position += given ? 1 : 0;  // the schedule's own list holds the sends and receives too
+      if (!is_message(action.kind)) {
+        continue;
+      }
       const int current = message_of(action);
       Message& message = messages_[static_cast<std::size_t>(current)];
       const int peer = message.producer.rank == rank ? message.consumer.rank : message.producer.rank;
@@ -154,11 +156,21 @@ class ExchangeOrder {
   explicit ExchangeOrder(const Schedule& schedule) : schedule_(schedule) {}
 
   void apply(Message& message) const {
-    hold_up(message, message.producer.rank, sending_exchange(message.producer));
-    hold_up(message, message.consumer.rank, receiving_exchange(message.consumer));
+    ActionRef end = message.producer;
+    ActionRef begin = message.consumer;
+    end.position += is_first_of_pair(end.rank, end.position) ? 1 : 0;
+    begin.position -= is_first_of_pair(begin.rank, begin.position - 1) ? 1 : 0;
+    hold_up(message, end.rank, sending_exchange(end));
+    hold_up(message, begin.rank, receiving_exchange(begin));
   }
 
  private:
+  [[nodiscard]] bool is_first_of_pair(int rank, int position) const {
+    return position >= 0 &&
+           schedule_.actions[static_cast<std::size_t>(rank)][static_cast<std::size_t>(position)]
+               .overlaps_next;
+  }
+
   /// The exchanges of a rank; null when there is one after every action.
   [[nodiscard]] const std::vector<int>* exchanges(int rank) const {
     return schedule_.exchanges.empty() ? nullptr : &schedule_.exchanges[static_cast<std::size_t>(rank)];

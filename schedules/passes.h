@@ -8,12 +8,13 @@
 namespace makespan {
 
 /// One value per (stage, micro-batch) and direction: what the forward pass, and what the backward pass (B or
-/// I), of that stage gives its neighbour.
+/// I), of that stage gives its neighbour. The schedule must outlive it.
 template <class Value>
 class PassTable {
  public:
   PassTable(const Schedule& schedule, const Value& initial)
-      : microbatches_(static_cast<std::size_t>(schedule.microbatches)),
+      : schedule_(schedule),
+        microbatches_(static_cast<std::size_t>(schedule.stage_microbatches())),
         forward_(static_cast<std::size_t>(schedule.stages()) * microbatches_, initial),
         backward_(forward_) {}
 
@@ -27,13 +28,13 @@ class PassTable {
     return at(action.kind == ActionKind::forward, action.stage, action.microbatch);
   }
 
-  /// Of the neighbouring pass whose output the compute `action` needs. Requires that producer_stage is not
-  /// -1.
-  [[nodiscard]] Value& producer_of(const Action& action, int stages) {
-    return at(action.kind == ActionKind::forward, producer_stage(action, stages), action.microbatch);
+  /// Of the neighbouring pass whose output the compute `action` needs. Requires that there is one.
+  [[nodiscard]] Value& producer_of(const Action& action) {
+    return at(action.kind == ActionKind::forward, schedule_.producer_of(action), action.microbatch);
   }
 
  private:
+  const Schedule& schedule_;
   std::size_t microbatches_;
   std::vector<Value> forward_;
   std::vector<Value> backward_;

@@ -10,40 +10,49 @@ namespace makespan {
 
 namespace {
 
-constexpr std::array<std::string_view, 8> kTokens = {"F",      "B",      "I",      "W",
-                                                     "SEND_F", "RECV_F", "SEND_B", "RECV_B"};
+constexpr std::array<std::string_view, kActionKinds> kTokens = {
+    "F", "B", "I", "W", "SEND_F", "RECV_F", "SEND_B", "RECV_B", "UNSHARD", "RESHARD", "REDUCE_GRAD"};
 
 /// In the order of Communication.
 constexpr std::array<std::string_view, 5> kCommunications = {"independent", "per-peer", "per-rank",
                                                              "blocking", "fused"};
-
-/// The neighbour of a stage `step` away, or -1 beyond the ends of the model.
-int neighbour(int stage, int step, int stages) {
-  const int other = stage + step;
-  return other >= 0 && other < stages ? other : -1;
-}
 
 }  // namespace
 
 std::string to_string(const Action& action) {
   std::string text = std::to_string(action.stage);
   text += kTokens[static_cast<std::size_t>(action.kind)];
-  text += std::to_string(action.microbatch);
+  if (has_microbatch(action.kind)) {
+    text += std::to_string(action.microbatch);
+  }
   return text;
 }
 
-int consumer_stage(const Action& action, int stages) {
-  if (action.kind == ActionKind::backward_weight) {
-    return -1;
+std::vector<std::string> cells(const std::vector<Action>& actions) {
+  std::vector<std::string> result;
+  result.reserve(actions.size());
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    std::string cell = to_string(actions[i]);
+    if (actions[i].overlaps_next && i + 1 < actions.size()) {
+      cell = '(' + cell + ';' + to_string(actions[++i]) + ")OVERLAP_F_B";
+    }
+    result.push_back(std::move(cell));
   }
-  return neighbour(action.stage, action.kind == ActionKind::forward ? 1 : -1, stages);
+  return result;
 }
 
-int producer_stage(const Action& action, int stages) {
-  if (action.kind == ActionKind::backward_weight) {
-    return -1;
-  }
-  return neighbour(action.stage, action.kind == ActionKind::forward ? -1 : 1, stages);
+int Schedule::consumer_of(const Action& action) const {
+  return is_pass(action.kind) ? neighbour(action.stage, action.kind == ActionKind::forward ? 1 : -1) : -1;
+}
+
+int Schedule::producer_of(const Action& action) const {
+  return is_pass(action.kind) ? neighbour(action.stage, action.kind == ActionKind::forward ? -1 : 1) : -1;
+}
+
+/// The stage `step` away in the same replica, or -1 beyond the ends of the model.
+int Schedule::neighbour(int stage, int step) const {
+  const int inside = stage % model_stages() + step;
+  return inside >= 0 && inside < model_stages() ? stage + step : -1;
 }
 
 std::string_view to_string(Communication communication) {

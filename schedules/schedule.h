@@ -7,7 +7,8 @@
 
 namespace makespan {
 
-/// One step of a rank's program. Sends and receives appear only in lists that spell out their communication.
+/// One step of a rank's program. Sends and receives, and what becomes of sharded weights, appear only in
+/// lists that spell out their communication.
 enum class ActionKind : std::uint8_t {
   forward,           ///< F
   backward,          ///< B: both halves
@@ -17,12 +18,20 @@ enum class ActionKind : std::uint8_t {
   receive_forward,   ///< input of this stage from the one before
   send_backward,     ///< gradient of this stage's input to the one before
   receive_backward,  ///< gradient of this stage's output from the next
+  unshard,           ///< gather the weights of the stage
+  reshard,           ///< free what was gathered
+  reduce_gradient,   ///< reduce the gradients of the stage over its data-parallel ranks
 };
+
+inline constexpr std::size_t kActionKinds = 11;
 
 struct Action {
   ActionKind kind = ActionKind::forward;
   std::int32_t stage = 0;
-  std::int32_t microbatch = 0;
+  std::int32_t microbatch = 0;  ///< 0 where the kind has none (has_microbatch)
+  /// Of an F: it and the B behind it in the list are one overlapped pair, which starts when both have their
+  /// inputs and ends with both outputs.
+  bool overlaps_next = false;
 
   auto operator<=>(const Action&) const = default;
 };
@@ -31,16 +40,41 @@ struct Action {
   return kind <= ActionKind::backward_weight;
 }
 
-/// PyTorch's token: "0F1", "3I2", "2SEND_F0".
+/// A compute that takes what a neighbouring stage gives and gives it on: F, B and I.
+[[nodiscard]] constexpr bool is_pass(ActionKind kind) {
+  return kind <= ActionKind::backward_input;
+}
+
+[[nodiscard]] constexpr bool is_message(ActionKind kind) {
+  return kind >= ActionKind::send_forward && kind <= ActionKind::receive_backward;
+}
+
+[[nodiscard]] constexpr bool has_microbatch(ActionKind kind) {
+  return kind < ActionKind::unshard;
+}
+
+/// PyTorch's token: "0F1", "3I2", "2SEND_F0", "1UNSHARD". Of a pair, that of the one action.
 [[nodiscard]] std::string to_string(const Action& action);
+
+/// PyTorch's cells of a list: a token per action, one for both of a pair: "(0F7;7B3)OVERLAP_F_B".
+[[nodiscard]] std::vector<std::string> cells(const std::vector<Action>& actions);
 
 /// A pipeline schedule: what each rank does, in order. It holds no times and no sizes.
 struct Schedule {
   std::string kind;
   int ranks = 1;
+  /// Those of one iteration, through all replicas. With sequence pieces, piece j of micro-batch k counts as
+  /// micro-batch k * pieces + j.
   int microbatches = 1;
-  int chunks = 1;  ///< stages per rank
-  /// The rank that owns each stage; stage 0 takes the input, the last computes the loss.
+  int chunks = 1;  ///< stages per rank, of one replica
+  /// Copies of the model, each with its own stages and its own share of the micro-batches. Stage s of replica
+  /// c is stage c * model_stages() + s, and its micro-batches are numbered from 0.
+  int replicas = 1;
+  int pieces = 1;  ///< into which each sequence is cut
+  /// Per rank, the versions of the weights that are kept while micro-batches are under way; empty: one each.
+  std::vector<int> weight_versions;
+  /// The rank that owns each stage; of each replica the first stage takes the input, the last computes the
+  /// loss.
   std::vector<int> rank_of_stage;
   /// Per rank, in program order.
   std::vector<std::vector<Action>> actions;
@@ -54,15 +88,24 @@ struct Schedule {
   std::vector<std::vector<int>> arrivals;
 
   [[nodiscard]] int stages() const { return static_cast<int>(rank_of_stage.size()); }
+
+  [[nodiscard]] int model_stages() const { return stages() / replicas; }
+
+  [[nodiscard]] int stage_microbatches() const { return microbatches / replicas; }
+
+  [[nodiscard]] int rank_of(int stage) const { return rank_of_stage[static_cast<std::size_t>(stage)]; }
+
+  /// The stage that uses the output of the compute `action`: the next one after F, the one before after B and
+  /// I. -1 when none does.
+  [[nodiscard]] int consumer_of(const Action& action) const;
+
+  /// The stage whose output the compute `action` needs: the one before for F, the next one for B and I. -1
+  /// when there is none.
+  [[nodiscard]] int producer_of(const Action& action) const;
+
+ private:
+  [[nodiscard]] int neighbour(int stage, int step) const;
 };
-
-/// The stage that uses the output of the compute `action`: the next one after F, the one before after B and
-/// I. -1 when none does.
-[[nodiscard]] int consumer_stage(const Action& action, int stages);
-
-/// The stage whose output the compute `action` needs: the one before for F, the next one for B and I. -1 when
-/// there is none.
-[[nodiscard]] int producer_stage(const Action& action, int stages);
 
 /// How messages between ranks are ordered; see docs/reference/schedules.md.
 enum class Communication : std::uint8_t {

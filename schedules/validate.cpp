@@ -14,8 +14,6 @@ namespace makespan {
 
 namespace {
 
-constexpr std::size_t kKinds = 8;
-
 std::size_t number_of(ActionKind kind) {
   return static_cast<std::size_t>(kind);
 }
@@ -73,8 +71,20 @@ void check_positions(const std::vector<std::vector<int>>& lists, const Schedule&
 
 /// Sizes that everything else relies on.
 void check_sizes(const Schedule& schedule, Problems& problems) {
-  if (schedule.ranks < 1 || schedule.microbatches < 1 || schedule.chunks < 1 || schedule.stages() < 1) {
-    problems.add("a schedule needs at least one rank, stage, chunk and micro-batch");
+  if (schedule.ranks < 1 || schedule.microbatches < 1 || schedule.chunks < 1 || schedule.stages() < 1 ||
+      schedule.replicas < 1 || schedule.pieces < 1) {
+    problems.add("a schedule needs at least one rank, stage, chunk, micro-batch, replica and piece");
+    return;
+  }
+  if (schedule.stages() % schedule.replicas != 0 || schedule.microbatches % schedule.replicas != 0) {
+    problems.add(std::to_string(schedule.stages()) + " stages and " + std::to_string(schedule.microbatches) +
+                 " micro-batches do not divide evenly among " + std::to_string(schedule.replicas) +
+                 " replicas");
+    return;
+  }
+  if (schedule.microbatches % schedule.pieces != 0) {
+    problems.add(std::to_string(schedule.microbatches) + " pieces of sequences are not whole sequences of " +
+                 std::to_string(schedule.pieces));
     return;
   }
   if (schedule.actions.size() != static_cast<std::size_t>(schedule.ranks)) {
@@ -101,12 +111,12 @@ void check_sizes(const Schedule& schedule, Problems& problems) {
   for (const std::vector<Action>& list : schedule.actions) {
     actions += list.size();
   }
-  const auto least =
-      2 * static_cast<std::uint64_t>(schedule.stages()) * static_cast<std::uint64_t>(schedule.microbatches);
+  const auto least = 2 * static_cast<std::uint64_t>(schedule.stages()) *
+                     static_cast<std::uint64_t>(schedule.stage_microbatches());
   if (actions < least) {  // also bounds the tables below by the size of the input
-    problems.add(std::to_string(schedule.stages()) + " stages and " + std::to_string(schedule.microbatches) +
-                 " micro-batches need at least " + std::to_string(least) + " actions, but there are " +
-                 std::to_string(actions));
+    problems.add(std::to_string(schedule.stages()) + " stages and " +
+                 std::to_string(schedule.stage_microbatches()) + " micro-batches need at least " +
+                 std::to_string(least) + " actions, but there are " + std::to_string(actions));
   }
 }
 
@@ -117,13 +127,13 @@ void check_action(const Schedule& schedule, std::size_t rank, const Action& acti
                  std::to_string(schedule.stages() - 1));
     return;
   }
-  if (action.microbatch < 0 || action.microbatch >= schedule.microbatches) {
+  if (action.microbatch < 0 || action.microbatch >= schedule.stage_microbatches()) {
     problems.add(rank_text(rank) + ": " + to_string(action) +
                  " names a micro-batch that does not exist; micro-batches are 0 to " +
-                 std::to_string(schedule.microbatches - 1));
+                 std::to_string(schedule.stage_microbatches() - 1));
     return;
   }
-  const int owner = schedule.rank_of_stage[static_cast<std::size_t>(action.stage)];
+  const int owner = schedule.rank_of(action.stage);
   if (static_cast<std::size_t>(owner) != rank) {
     problems.add(rank_text(rank) + ": " + to_string(action) + " belongs to rank " + std::to_string(owner) +
                  ", which owns stage " + std::to_string(action.stage));
@@ -131,17 +141,20 @@ void check_action(const Schedule& schedule, std::size_t rank, const Action& acti
 }
 
 /// Where each kind of action of one (stage, micro-batch) stands in its rank's list; -1 is nowhere.
-using Positions = std::array<std::int32_t, kKinds>;
+using Positions = std::array<std::int32_t, kActionKinds>;
 
 /// The positions of all actions. Adds a problem for every action that is listed twice.
 std::vector<Positions> locate(const Schedule& schedule, Problems& problems) {
   Positions nowhere{};
   nowhere.fill(-1);
-  const auto microbatches = static_cast<std::size_t>(schedule.microbatches);
+  const auto microbatches = static_cast<std::size_t>(schedule.stage_microbatches());
   std::vector<Positions> table(static_cast<std::size_t>(schedule.stages()) * microbatches, nowhere);
   for (std::size_t rank = 0; rank < schedule.actions.size(); ++rank) {
     for (std::size_t i = 0; i < schedule.actions[rank].size(); ++i) {
       const Action& action = schedule.actions[rank][i];
+      if (!has_microbatch(action.kind)) {
+        continue;
+      }
       std::int32_t& position = table[static_cast<std::size_t>(action.stage) * microbatches +
                                      static_cast<std::size_t>(action.microbatch)][number_of(action.kind)];
       if (position >= 0) {
@@ -170,15 +183,19 @@ class PassChecker {
     require_order(ActionKind::forward, ActionKind::backward);
     require_order(ActionKind::forward, ActionKind::backward_input);
     require_order(ActionKind::backward_input, ActionKind::backward_weight);
+    check_pieces();
     if (spells_communication_) {
       check_communication();
     }
   }
 
  private:
-  [[nodiscard]] int position(ActionKind kind) const {
-    return table_[static_cast<std::size_t>(stage_) * static_cast<std::size_t>(schedule_.microbatches) +
-                  static_cast<std::size_t>(microbatch_)][number_of(kind)];
+  [[nodiscard]] int position(ActionKind kind) const { return position(kind, microbatch_); }
+
+  [[nodiscard]] int position(ActionKind kind, int microbatch) const {
+    return table_[static_cast<std::size_t>(stage_) *
+                      static_cast<std::size_t>(schedule_.stage_microbatches()) +
+                  static_cast<std::size_t>(microbatch)][number_of(kind)];
   }
 
   [[nodiscard]] bool has(ActionKind kind) const { return position(kind) >= 0; }
@@ -213,19 +230,39 @@ class PassChecker {
     }
   }
 
-  /// Whether stage and stage + step are on different ranks.
-  [[nodiscard]] bool crosses(int step) const {
-    const int other = stage_ + step;
-    return other >= 0 && other < schedule_.stages() &&
-           schedule_.rank_of_stage[static_cast<std::size_t>(stage_)] !=
-               schedule_.rank_of_stage[static_cast<std::size_t>(other)];
+  /// Later pieces of a sequence attend to the earlier ones: forwards go in order, backwards against it.
+  void check_pieces() {
+    if (microbatch_ % schedule_.pieces == 0) {
+      return;
+    }
+    const auto require = [&](ActionKind kind, bool ascending) {
+      const int before = position(kind, microbatch_ - 1);
+      const int here = position(kind);
+      if (before >= 0 && here >= 0 && (before < here) != ascending) {
+        problems_.add(
+            text(kind) + " and " + to_string(Action{kind, stage_, microbatch_ - 1}) +
+            " are pieces of one sequence and in the wrong order: forwards begin with its first piece, "
+            "backwards with its last");
+      }
+    };
+    require(ActionKind::forward, true);
+    require(ActionKind::backward, false);
+    require(ActionKind::backward_input, false);
+  }
+
+  /// Whether the stage that takes what F or B gives is on another rank.
+  [[nodiscard]] bool gives_across(ActionKind kind) const {
+    const int other = schedule_.consumer_of({kind, stage_, microbatch_});
+    return other >= 0 && schedule_.rank_of(stage_) != schedule_.rank_of(other);
   }
 
   void check_communication() {
-    require_presence(ActionKind::send_forward, crosses(1));
-    require_presence(ActionKind::receive_forward, crosses(-1));
-    require_presence(ActionKind::send_backward, crosses(-1));
-    require_presence(ActionKind::receive_backward, crosses(1));
+    const bool downwards = gives_across(ActionKind::forward);
+    const bool upwards = gives_across(ActionKind::backward);
+    require_presence(ActionKind::send_forward, downwards);
+    require_presence(ActionKind::receive_forward, upwards);
+    require_presence(ActionKind::send_backward, upwards);
+    require_presence(ActionKind::receive_backward, downwards);
     require_order(ActionKind::forward, ActionKind::send_forward);
     require_order(ActionKind::receive_forward, ActionKind::forward);
     const ActionKind backward = has(ActionKind::backward) ? ActionKind::backward : ActionKind::backward_input;
@@ -250,6 +287,26 @@ class PassChecker {
   int microbatch_ = 0;
 };
 
+/// Every F that is marked as the first of a pair has a B behind it that does not need it.
+void check_pairs(const Schedule& schedule, Problems& problems) {
+  for (std::size_t rank = 0; rank < schedule.actions.size(); ++rank) {
+    const std::vector<Action>& actions = schedule.actions[rank];
+    for (std::size_t i = 0; i < actions.size(); ++i) {
+      if (!actions[i].overlaps_next) {
+        continue;
+      }
+      const Action* const next = i + 1 < actions.size() ? &actions[i + 1] : nullptr;
+      if (actions[i].kind != ActionKind::forward || next == nullptr || next->kind != ActionKind::backward) {
+        problems.add(rank_text(rank) + ": " + to_string(actions[i]) +
+                     " is overlapped with what is no backward pass; a pair is an F and a B");
+      } else if (next->stage == actions[i].stage && next->microbatch == actions[i].microbatch) {
+        problems.add(rank_text(rank) + ": " + to_string(*next) + " needs " + to_string(actions[i]) +
+                     ", with which it is overlapped");
+      }
+    }
+  }
+}
+
 /// Runs all lists as far as they go, without times, in time linear in their lengths: a rank goes on when
 /// the pass that it waits for has been run.
 class Progress {
@@ -267,44 +324,55 @@ class Progress {
     }
   }
 
-  /// The action at which `rank` is stuck, if it is.
-  [[nodiscard]] std::optional<Action> stuck_at(std::size_t rank) const {
-    const std::vector<Action>& actions = schedule_.actions[rank];
-    return next_[rank] < actions.size() ? std::optional(actions[next_[rank]]) : std::nullopt;
+  /// The action at which `rank` is stuck, if it is: the one of a pair that lacks its input.
+  [[nodiscard]] std::optional<Action> stuck_at(std::size_t rank) {
+    for (std::size_t i = next_[rank]; i < step_end(rank); ++i) {
+      if (lacks_input(schedule_.actions[rank][i])) {
+        return schedule_.actions[rank][i];
+      }
+    }
+    return std::nullopt;
   }
 
  private:
-  /// Whether an action of this kind takes what a neighbouring stage gives.
-  static bool is_pass(ActionKind kind) { return is_compute(kind) && kind != ActionKind::backward_weight; }
+  /// Behind the next action of `rank`, or behind both of the next pair.
+  [[nodiscard]] std::size_t step_end(std::size_t rank) const {
+    const std::vector<Action>& actions = schedule_.actions[rank];
+    const std::size_t next = next_[rank];
+    return next < actions.size() ? next + (actions[next].overlaps_next ? 2 : 1) : next;
+  }
+
+  [[nodiscard]] bool lacks_input(const Action& action) {
+    return schedule_.producer_of(action) >= 0 && !done_.producer_of(action);
+  }
 
   void advance(std::size_t rank) {
     const std::vector<Action>& actions = schedule_.actions[rank];
-    for (std::size_t& i = next_[rank]; i < actions.size(); ++i) {
-      const Action& action = actions[i];
-      if (!is_pass(action.kind)) {
-        continue;  // nothing from elsewhere
+    while (next_[rank] < actions.size() && !stuck_at(rank)) {
+      const std::size_t end = step_end(rank);
+      for (std::size_t& i = next_[rank]; i < end; ++i) {
+        if (is_pass(actions[i].kind)) {
+          done_.of(actions[i]) = true;
+          wake_consumer(actions[i]);
+        }
       }
-      if (producer_stage(action, schedule_.stages()) >= 0 && !done_.producer_of(action, schedule_.stages())) {
-        return;
-      }
-      done_.of(action) = true;
-      wake_consumer(action);
     }
   }
 
-  /// Wakes the rank whose next action needs the output of `action`. One that merely has not got there yet
-  /// will find it done.
+  /// Wakes the rank whose next step needs the output of `action`. One that merely has not got there yet will
+  /// find it done.
   void wake_consumer(const Action& action) {
-    const int stage = consumer_stage(action, schedule_.stages());
+    const int stage = schedule_.consumer_of(action);
     if (stage < 0) {
       return;
     }
-    const auto rank = static_cast<std::size_t>(schedule_.rank_of_stage[static_cast<std::size_t>(stage)]);
-    const std::optional<Action> next = stuck_at(rank);
-    const bool forward = action.kind == ActionKind::forward;
-    if (next && next->stage == stage && next->microbatch == action.microbatch && is_pass(next->kind) &&
-        (next->kind == ActionKind::forward) == forward) {
-      awake_.push_back(rank);
+    const auto rank = static_cast<std::size_t>(schedule_.rank_of(stage));
+    for (std::size_t i = next_[rank]; i < step_end(rank); ++i) {
+      const Action& next = schedule_.actions[rank][i];
+      if (next.stage == stage && next.microbatch == action.microbatch && is_pass(next.kind) &&
+          (next.kind == ActionKind::forward) == (action.kind == ActionKind::forward)) {
+        awake_.push_back(rank);
+      }
     }
   }
 
@@ -317,8 +385,8 @@ class Progress {
 /// "rank 1 waits at 1F1 for the forward pass of stage 0, micro-batch 1, on rank 0", and that rank.
 std::pair<std::string, std::size_t> wait_text(const Schedule& schedule, std::size_t rank,
                                               const Action& action) {
-  const int stage = producer_stage(action, schedule.stages());
-  const auto owner = static_cast<std::size_t>(schedule.rank_of_stage[static_cast<std::size_t>(stage)]);
+  const int stage = schedule.producer_of(action);
+  const auto owner = static_cast<std::size_t>(schedule.rank_of(stage));
   const char* const pass = action.kind == ActionKind::forward ? "forward" : "backward";
   std::string text = rank_text(rank) + " waits at " + to_string(action) + " for the " + pass +
                      " pass of stage " + std::to_string(stage) + ", micro-batch " +
@@ -339,16 +407,17 @@ std::vector<std::string> find_problems(const Schedule& schedule) {
   for (std::size_t rank = 0; rank < schedule.actions.size(); ++rank) {
     for (const Action& action : schedule.actions[rank]) {
       check_action(schedule, rank, action, problems);
-      spells_communication = spells_communication || !is_compute(action.kind);
+      spells_communication = spells_communication || is_message(action.kind);
     }
   }
+  check_pairs(schedule, problems);
   if (!problems.empty()) {
     return std::move(problems).take();  // what follows indexes by stage and micro-batch
   }
   const std::vector<Positions> table = locate(schedule, problems);
   PassChecker checker(schedule, table, spells_communication, problems);
   for (int stage = 0; stage < schedule.stages(); ++stage) {
-    for (int microbatch = 0; microbatch < schedule.microbatches; ++microbatch) {
+    for (int microbatch = 0; microbatch < schedule.stage_microbatches(); ++microbatch) {
       checker.check(stage, microbatch);
     }
   }

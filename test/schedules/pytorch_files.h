@@ -8,15 +8,14 @@
 
 namespace makespan::test {
 
-/// Reads a list of actions such as "0F0,1SEND_F2"; blanks and the steps that move weights (UNSHARD, RESHARD,
-/// REDUCE_GRAD) are dropped. Fails the test on any other token.
-[[nodiscard]] std::vector<Action> parse_actions(const std::string& line);
-
-/// A schedule from its ranks' lists; stages and micro-batches are those that occur.
+/// A schedule from its ranks' lists in PyTorch's tokens.
 [[nodiscard]] Schedule schedule_from_lists(const std::vector<std::string>& lines);
 
-/// A reference file of PyTorch's schedule generators, or nothing when the reference data is not beside the
-/// repository.
-[[nodiscard]] std::optional<Schedule> read_pytorch_file(const std::string& name);
+/// A list of actions such as "0F0,1SEND_F2".
+[[nodiscard]] std::vector<Action> parse_actions(const std::string& line);
+
+/// A reference file, such as "generated/zbv_p2_m4.compute.csv", or nothing when the reference data is not beside
+/// the repository.
+[[nodiscard]] std::optional<std::string> read_reference_file(const std::string& name);
 
 }  // namespace makespan::test

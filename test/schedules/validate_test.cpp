@@ -36,10 +36,44 @@ TEST(Validate, SaysWhichPassIsMissingOrRepeated) {
               ElementsAre(HasSubstr("stage 0, micro-batch 0: runs I without W")));
   EXPECT_THAT(problems({"0F0,0W0,0F1,0B1"}), ElementsAre(HasSubstr("runs W without I")));
   EXPECT_THAT(problems({"0F0,0B0,0I0,0W0"}), ElementsAre(HasSubstr("both the whole backward pass B and")));
-  EXPECT_THAT(problems({"0F0,0B0,0F1,0W0"}),
+  EXPECT_THAT(problems({"0F0,0B0,0I0,0F1,0W0"}),
               ElementsAre(HasSubstr("both the whole backward pass B and"),
                           HasSubstr("micro-batch 1: the backward pass is missing")));
   EXPECT_THAT(problems({"0F0,0I0,0W0,0B1"}), ElementsAre(HasSubstr("the forward pass 0F1 is missing")));
+}
+
+TEST(Validate, ChecksPairs) {
+  EXPECT_THAT(problems({"0F0,(0F1;0B0)OVERLAP_F_B,0B1"}), IsEmpty());
+  EXPECT_THAT(problems({"(0F0;0B0)OVERLAP_F_B"}),
+              ElementsAre("rank 0: 0B0 needs 0F0, with which it is overlapped"));
+  Schedule lone = schedule_from_lists({"0F0,0B0"});
+  lone.actions[0][1].overlaps_next = true;
+  EXPECT_THAT(validate(lone), ElementsAre(HasSubstr("0B0 is overlapped with what is no backward pass")));
+  // Each pair needs what only the other one gives.
+  EXPECT_THAT(
+      problems({"0F0,(0F1;0B0)OVERLAP_F_B,0B1", "1F0,(1F1;1B0)OVERLAP_F_B,1B1"}),
+      ElementsAre("deadlock: rank 0 waits at 0B0 for the backward pass of stage 1, micro-batch 0, on rank 1; "
+                  "rank 1 waits at 1F1 for the forward pass of stage 0, micro-batch 1, on rank 0"));
+}
+
+TEST(Validate, ChecksTheOrderOfSequencePieces) {
+  Schedule schedule = schedule_from_lists({"0F0,0F1,0B1,0B0"});
+  schedule.pieces = 2;
+  EXPECT_THAT(validate(schedule), IsEmpty());
+  schedule = schedule_from_lists({"0F0,0F1,0B0,0B1"});
+  schedule.pieces = 2;
+  EXPECT_THAT(validate(schedule), ElementsAre(HasSubstr("0B1 and 0B0 are pieces of one sequence")));
+  schedule.pieces = 3;
+  EXPECT_THAT(validate(schedule), ElementsAre(HasSubstr("not whole sequences of 3")));
+}
+
+TEST(Validate, ReplicasDoNotExchangeAnything) {
+  Schedule schedule = schedule_from_lists({"0F0,0B0,3F0,3B0", "1F0,1B0,2F0,2B0"});
+  schedule.replicas = 2;
+  schedule.microbatches = 2;
+  EXPECT_THAT(validate(schedule), IsEmpty());
+  schedule.microbatches = 3;
+  EXPECT_THAT(validate(schedule), ElementsAre(HasSubstr("do not divide evenly among 2 replicas")));
 }
 
 TEST(Validate, SaysWhatIsListedTooEarly) {
@@ -163,8 +197,8 @@ bool runs_to_the_end(const Schedule& schedule) {
     moved = false;
     for (std::size_t rank = 0; rank < next.size(); ++rank) {
       const std::vector<Action>& actions = schedule.actions[rank];
-      while (next[rank] < actions.size() && (producer_stage(actions[next[rank]], schedule.stages()) < 0 ||
-                                             done.producer_of(actions[next[rank]], schedule.stages()))) {
+      while (next[rank] < actions.size() &&
+             (schedule.producer_of(actions[next[rank]]) < 0 || done.producer_of(actions[next[rank]]))) {
         done.of(actions[next[rank]++]) = true;
         moved = true;
       }

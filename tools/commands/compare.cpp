@@ -105,13 +105,13 @@ class ScenarioSource {
 void drop_foreign_keys(Scenario& scenario, const Choice& choice) {
   const ScheduleSpec usual;
   const ScheduleKind& kind = schedule_kind(choice.kind);
-  if (!kind.has_chunks) {
+  if (!kind.has_group) {
     scenario.schedule.group = usual.group;
     scenario.locations.erase("schedule.group");
-    if (choice.chunks == 0) {
-      scenario.schedule.chunks = usual.chunks;
-      scenario.locations.erase("schedule.chunks");
-    }
+  }
+  if (kind.most_chunks == 1 && choice.chunks == 0) {
+    scenario.schedule.chunks = usual.chunks;
+    scenario.locations.erase("schedule.chunks");
   }
   if (!kind.has_lifo) {
     scenario.schedule.lifo = usual.lifo;

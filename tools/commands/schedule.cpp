@@ -18,9 +18,10 @@ struct Options {
   std::string kind;
   std::int64_t ranks = 0;
   std::int64_t microbatches = 0;
-  std::int64_t chunks = 1;
+  std::int64_t chunks = 0;
   std::int64_t group = 0;
   bool lifo = false;
+  std::int64_t pieces = 1;
   BareCostTexts costs;
   std::string semantics = "independent";
   std::string format = "text";
@@ -31,7 +32,8 @@ Schedule schedule_of(const Options& options) {
                                  .microbatches = static_cast<int>(options.microbatches),
                                  .chunks = static_cast<int>(options.chunks),
                                  .group = static_cast<int>(options.group),
-                                 .lifo = options.lifo});
+                                 .lifo = options.lifo,
+                                 .pieces = static_cast<int>(options.pieces)});
 }
 
 /// A whole number where the value is one.
@@ -47,8 +49,10 @@ void print_json(const Schedule& schedule, const BareResult& result, std::ostream
                              {"kind", schedule.kind},
                              {"ranks", schedule.ranks},
                              {"stages", schedule.stages()},
-                             {"microbatches", schedule.microbatches},
+                             {"microbatches", schedule.microbatches / schedule.pieces},
                              {"chunks", schedule.chunks},
+                             {"replicas", schedule.replicas},
+                             {"pieces", schedule.pieces},
                              {"makespan", number(result.makespan)},
                              {"max_span", number(result.max_span)},
                              {"work", number(result.work)},
@@ -62,14 +66,7 @@ void print_json(const Schedule& schedule, const BareResult& result, std::ostream
 /// The form that PyTorch's pipelining loads as "compute_only": a line per rank, a cell per action.
 void print_csv(const Schedule& schedule, std::ostream& out) {
   for (const std::vector<Action>& actions : schedule.actions) {
-    const char* separator = "";
-    for (const Action& action : actions) {
-      if (is_compute(action.kind)) {
-        out << separator << to_string(action);
-        separator = ",";
-      }
-    }
-    out << '\n';
+    out << fmt::format("{}\n", fmt::join(cells(actions), ","));
   }
 }
 
@@ -129,6 +126,9 @@ void add_costs(CLI::App& app, BareCostTexts& costs) {
       ->type_name("T");
   app.add_option("--backward-weight", costs.backward_weight, "Time of the gradient of the weights")
       ->type_name("T");
+  app.add_option("--forward-backward", costs.forward_backward,
+                 "Time of a forward and a backward that overlap (one after the other)")
+      ->type_name("T");
   app.add_option("--communication", costs.communication,
                  "Latency of each hop between ranks (0), or bytes per message such as '32 MiB'")
       ->type_name("T|BYTES");
@@ -147,9 +147,10 @@ void add_schedule(CLI::App& app, Context& context) {
   command.app->add_option("KIND", options.kind, "Schedule; see makespan list schedules")->required();
   add_count(*command.app, "-p,--ranks", options.ranks, 1, kMost, "Pipeline ranks")->required();
   add_count(*command.app, "-m,--microbatches", options.microbatches, 1, kMost, "Micro-batches")->required();
-  add_count(*command.app, "--chunks", options.chunks, 1, kMost, "Stages per rank (1)");
+  add_count(*command.app, "--chunks", options.chunks, 1, kMost, "Stages per rank (the fewest that the schedule has)");
   add_count(*command.app, "--group", options.group, 1, kMost, "Micro-batches per turn of a chunk");
   command.app->add_flag("--lifo", options.lifo, "gpipe: newest micro-batch first in the backward pass");
+  add_count(*command.app, "--pieces", options.pieces, 1, kMost, "seq1f1b: pieces of each sequence (1)");
   add_costs(*command.app, options.costs);
   add_choice(*command.app, "--semantics", options.semantics,
              {"independent", "per-peer", "per-rank", "blocking", "fused"}, "How messages are ordered");

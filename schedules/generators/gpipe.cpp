@@ -1,9 +1,11 @@
-#include "schedules/gpipe.h"
-
+#include "schedules/catalogue.h"
 #include "schedules/placement.h"
 
 namespace makespan {
 
+namespace {
+
+/// All forwards, then all backwards: oldest first, or newest first as in the paper's figure.
 Schedule gpipe(const ScheduleOptions& options) {
   Schedule schedule = empty_schedule("gpipe", options);
   for (int rank = 0; rank < options.ranks; ++rank) {
@@ -18,5 +20,14 @@ Schedule gpipe(const ScheduleOptions& options) {
   exchange_after_every_action(schedule);
   return schedule;
 }
+
+}  // namespace
+
+extern const ScheduleKind kGpipe;
+const ScheduleKind kGpipe = {.name = "gpipe",
+                             .summary = "all forwards, then all backwards",
+                             .source = "Huang et al. 2019, arXiv 1811.06965",
+                             .has_lifo = true,
+                             .generate = gpipe};
 
 }  // namespace makespan

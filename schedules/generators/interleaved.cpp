@@ -1,36 +1,14 @@
-#include "schedules/interleaved.h"
-
 #include <algorithm>
 #include <cstdint>
 
-#include "schedules/one_f_one_b.h"
+#include "schedules/alternation.h"
+#include "schedules/catalogue.h"
 #include "schedules/placement.h"
+#include "schedules/virtual_microbatches.h"
 
 namespace makespan {
 
 namespace {
-
-/// One entry of the table of virtual micro-batches, in forward order.
-struct Entry {
-  int microbatch = 0;
-  int chunk = 0;
-};
-
-/// For each group of micro-batches, for each chunk, for each micro-batch of the group; the last group may be
-/// shorter.
-std::vector<Entry> virtual_microbatches(const ScheduleOptions& options) {
-  std::vector<Entry> table;
-  table.reserve(static_cast<std::size_t>(options.microbatches) * static_cast<std::size_t>(options.chunks));
-  for (int first = 0; first < options.microbatches; first += options.group) {
-    const int end = std::min(options.microbatches, first + options.group);
-    for (int chunk = 0; chunk < options.chunks; ++chunk) {
-      for (int k = first; k < end; ++k) {
-        table.push_back({k, chunk});
-      }
-    }
-  }
-  return table;
-}
 
 /// Forwards on `rank` before its first backward: the group's other chunks, and two per rank downstream.
 std::size_t warm_up_forwards(const ScheduleOptions& options, int rank, std::size_t entries) {
@@ -47,11 +25,12 @@ struct RankOrder {
 
 /// The actions and exchanges of one rank: Megatron-LM exchanges once after each warm-up forward, each
 /// forward-backward pair and each cool-down backward.
-RankOrder fill_rank(Schedule& schedule, int rank, const std::vector<Entry>& table, std::size_t warm_up) {
+RankOrder fill_rank(Schedule& schedule, int rank, const std::vector<VirtualMicrobatch>& table,
+                    std::size_t warm_up) {
   std::vector<Action>& actions = schedule.actions[static_cast<std::size_t>(rank)];
   std::vector<int>& exchanges = schedule.exchanges[static_cast<std::size_t>(rank)];
   RankOrder order;
-  const auto run_forward = [&](const Entry& entry) {
+  const auto run_forward = [&](const VirtualMicrobatch& entry) {
     order.forwards.push_back(static_cast<int>(actions.size()));
     actions.push_back({ActionKind::forward, entry.chunk * schedule.ranks + rank, entry.microbatch});
   };
@@ -78,7 +57,8 @@ RankOrder fill_rank(Schedule& schedule, int rank, const std::vector<Entry>& tabl
 /// rank 0, and the gradient of rank 0's n-th backward on the last rank. `steps` are the positions of the
 /// forwards or backwards that use them. The receiver is p - 1 steps ahead of the sender, so the two meet in
 /// the exchange after the receiver's (n + p - 1)-th step, even when larger groups use the tensor only later.
-void receive_loop_messages_in_step(const ScheduleOptions& options, const std::vector<Entry>& table,
+void receive_loop_messages_in_step(const ScheduleOptions& options,
+                                   const std::vector<VirtualMicrobatch>& table,
                                    const std::vector<int>& exchanges, const std::vector<int>& steps,
                                    std::vector<int>& arrivals) {
   for (std::size_t i = 0; i < table.size(); ++i) {
@@ -96,8 +76,8 @@ void receive_loop_messages_in_step(const ScheduleOptions& options, const std::ve
 }
 
 /// Everything arrives in the last exchange before it is used, except for the messages that close the loop.
-void fill_arrivals(Schedule& schedule, const ScheduleOptions& options, const std::vector<Entry>& table,
-                   const std::vector<RankOrder>& orders) {
+void fill_arrivals(Schedule& schedule, const ScheduleOptions& options,
+                   const std::vector<VirtualMicrobatch>& table, const std::vector<RankOrder>& orders) {
   schedule.arrivals.resize(schedule.actions.size());
   for (std::size_t rank = 0; rank < schedule.actions.size(); ++rank) {
     const std::vector<int>& exchanges = schedule.exchanges[rank];
@@ -112,14 +92,13 @@ void fill_arrivals(Schedule& schedule, const ScheduleOptions& options, const std
                                 schedule.arrivals.back());
 }
 
-}  // namespace
-
+/// Stage s on rank s mod p; one chunk is plain 1F1B.
 Schedule interleaved(const ScheduleOptions& options) {
   if (options.chunks == 1) {
-    return one_f_one_b(options);
+    return alternating_schedule("1f1b", options, 1);
   }
   Schedule schedule = empty_schedule("interleaved", options);
-  const std::vector<Entry> table = virtual_microbatches(options);
+  const std::vector<VirtualMicrobatch> table = virtual_microbatches(options);
   std::vector<RankOrder> orders;
   orders.reserve(schedule.actions.size());
   for (int rank = 0; rank < options.ranks; ++rank) {
@@ -130,5 +109,56 @@ Schedule interleaved(const ScheduleOptions& options) {
   }
   return schedule;
 }
+
+/// Megatron-LM's schedule for overlapping the communication of experts: one more forward in the warm-up,
+/// which makes the forward and the backward of the steady phase independent of each other, so that they run
+/// as one overlapped pair.
+Schedule interleaved_overlap(const ScheduleOptions& options) {
+  Schedule schedule = empty_schedule("interleaved-overlap", options);
+  const std::vector<VirtualMicrobatch> table = virtual_microbatches(options);
+  for (int rank = 0; rank < options.ranks; ++rank) {
+    std::vector<Action>& actions = schedule.actions[static_cast<std::size_t>(rank)];
+    const std::size_t usual = options.chunks == 1 ? static_cast<std::size_t>(options.ranks - 1 - rank)
+                                                  : warm_up_forwards(options, rank, table.size());
+    const std::size_t warm = std::min(usual + 1, table.size());
+    const auto forward = [&](std::size_t i) {
+      return Action{ActionKind::forward, table[i].chunk * options.ranks + rank, table[i].microbatch};
+    };
+    for (std::size_t i = 0; i < warm; ++i) {
+      actions.push_back(forward(i));
+    }
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      const Action backward{ActionKind::backward,
+                            (options.chunks - 1 - table[i].chunk) * options.ranks + rank,
+                            table[i].microbatch};
+      if (warm + i < table.size()) {
+        push_pair(actions, forward(warm + i), backward);
+      } else {
+        actions.push_back(backward);
+      }
+    }
+  }
+  schedule.exchanges.clear();
+  return schedule;
+}
+
+}  // namespace
+
+extern const ScheduleKind kInterleaved;
+const ScheduleKind kInterleaved = {.name = "interleaved",
+                                   .summary = "1F1B over several chunks per rank",
+                                   .source = "Narayanan et al. 2021, arXiv 2104.04473",
+                                   .most_chunks = kMaxSteps,
+                                   .has_group = true,
+                                   .generate = interleaved};
+
+extern const ScheduleKind kInterleavedOverlap;
+const ScheduleKind kInterleavedOverlap = {
+    .name = "interleaved-overlap",
+    .summary = "interleaved 1F1B whose forward-backward pairs overlap",
+    .source = "Narayanan et al. 2021, arXiv 2104.04473; Megatron-LM, combined_1f1b",
+    .most_chunks = kMaxSteps,
+    .has_group = true,
+    .generate = interleaved_overlap};
 
 }  // namespace makespan
