@@ -39,7 +39,7 @@ bool is_rooted(CollectiveKind kind) {
 /// Chunks that a stream through a chain or a tree is cut into: enough that filling the levels takes little
 /// beside the stream itself, none below 32 KiB.
 std::uint64_t stream_chunks(Bytes stream) {
-  constexpr std::uint64_t kMost = 64;
+  constexpr std::uint64_t kMost = 128;
   constexpr std::uint64_t kLeast = 32 << 10;
   return std::clamp<std::uint64_t>(count(stream) / kLeast, 1, kMost);
 }
@@ -85,7 +85,7 @@ class Expander {
   void along(std::vector<std::uint32_t> hops, std::span<const std::size_t> senders, Bytes stream);
   [[nodiscard]] Step step() const;
   [[nodiscard]] Bytes inflated(std::uint64_t numerator, std::uint64_t denominator) const;
-  [[nodiscard]] Time before_steps(std::int64_t nvlink, std::int64_t net) const;
+  [[nodiscard]] Time before_sends() const;
   void reserve_share();
 
   CollectivePlanner& planner_;
@@ -133,6 +133,7 @@ Chunks Expander::run() {
       throw InputError({}, {}, std::string(to_string(plan_.algorithm)) + " has no messages to simulate",
                        "it reduces inside switches; fluid fidelity has it");
   }
+  chunks_.base = before_sends();
   reserve_share();
   return std::move(chunks_);
 }
@@ -162,9 +163,24 @@ Bytes Expander::inflated(std::uint64_t numerator, std::uint64_t denominator) con
       static_cast<std::int64_t>((count(plan_.transfer.work.amount) * wanted + reference - 1) / reference));
 }
 
-Time Expander::before_steps(std::int64_t nvlink, std::int64_t net) const {
-  const Step each = step();
-  return std::max(plan_.transfer.work.latency - nvlink * each.nvlink - net * each.net, Time(0));
+/// What the plan's latency holds beyond the latencies on the longest way through the sends, and beyond rounds
+/// that wait for each other.
+Time Expander::before_sends() const {
+  Time longest;
+  std::vector<Time> ends;
+  ends.reserve(chunks_.sends.size());
+  for (const Chunks::Send& send : chunks_.sends) {
+    Time start;
+    for (const std::uint32_t before : send.after) {
+      start = std::max(start, ends[before]);
+    }
+    ends.push_back(start + chunks_.hops[send.hop].latency);
+    longest = std::max(longest, ends.back());
+  }
+  const double on_links = seconds(planner_.alone(plan_.transfer) - plan_.transfer.work.latency);
+  const double in_rounds = static_cast<double>(rounds_of(kind_) * count(payload_)) * loads_.serial;
+  const Time waits = time_from_seconds(std::max(in_rounds - on_links, 0.0));
+  return std::max(plan_.transfer.work.latency - longest - waits, Time(0));
 }
 
 std::uint32_t Expander::hop(const Path& path, bool across) {
@@ -231,13 +247,7 @@ void Expander::along(std::vector<std::uint32_t> hops, std::span<const std::size_
 
 void Expander::ring() {
   const bool is_closed = !is_rooted(kind_);
-  const auto rounds = static_cast<std::int64_t>(rounds_of(kind_));
-  const auto ranks = static_cast<std::int64_t>(shape_.ranks());
-  const auto nodes = static_cast<std::int64_t>(shape_.nodes());
-  const std::int64_t steps = is_closed ? rounds * (ranks - 1) : ranks;
-  const std::int64_t across = nodes == 1 ? 0 : rounds * (nodes - 1);
-  chunks_.base = before_steps(steps - across, across);
-  if (nodes > 1) {
+  if (shape_.nodes() > 1) {
     for (std::size_t ring = 0; ring < shape_.rings; ++ring) {
       ring_across(ring);
     }
@@ -255,7 +265,7 @@ void Expander::ring() {
       hops.push_back(hop(order[i], order[(i + 1) % order.size()]));
     }
     if (is_closed) {
-      around(hops, plan_.transfer.work.amount, static_cast<std::uint64_t>(steps), {});
+      around(hops, plan_.transfer.work.amount, rounds_of(kind_) * (shape_.ranks() - 1), {});
     } else {
       along(std::move(hops), order, plan_.transfer.work.amount);
     }
@@ -292,9 +302,6 @@ void Expander::ring_across(std::size_t ring) {
 
 void Expander::tree() {
   loads_ = tree_loads(planner_.router(), shape_, false);
-  const auto members = static_cast<std::int64_t>(shape_.ranks_per_node());
-  const auto levels = static_cast<std::int64_t>(std::bit_width(shape_.nodes() - 1));
-  chunks_.base = before_steps(2 * (members - 1), 2 * levels);
   const auto [first, second] = double_binary_tree(shape_.nodes());
   const Bytes stream = inflated(1, 2 * shape_.rings);
   for (std::size_t ring = 0; ring < shape_.rings; ++ring) {
@@ -377,8 +384,6 @@ void Expander::hierarchical() {
   const std::size_t members = shape_.ranks_per_node();
   const std::uint64_t rounds = rounds_of(kind_);
   loads_ = hierarchical_loads(planner_.router(), shape_);
-  chunks_.base = before_steps(static_cast<std::int64_t>(rounds * (members - 1)),
-                              static_cast<std::int64_t>(rounds * (nodes - 1)));
   TwoLevels hops{.first = std::vector<Hops>(nodes),
                  .across = std::vector<Hops>(members),
                  .last = std::vector<Hops>(nodes)};
@@ -456,25 +461,19 @@ void Expander::exchange(bool doubling) {
       rounds.insert(rounds.end(), halving.rbegin(), halving.rend());
     }
   }
-  std::int64_t across = 0;
   std::vector<SendIds> received(ranks);
   for (const Round& round : rounds) {
     std::vector<SendIds> next(ranks);
-    bool is_across = false;
     for (std::size_t from = 0; from < ranks; ++from) {
       const std::size_t to = doubling ? (from + round.distance) % ranks : from ^ round.distance;
-      const auto& gpus = planner_.router().topology().gpus();
-      is_across |= gpus[shape_.gpus[from]].node != gpus[shape_.gpus[to]].node;
       next[to].push_back(
           send(hop(shape_.gpus[from], shape_.gpus[to]), inflated(round.shards, ranks), received[from]));
     }
-    across += is_across && shape_.nodes() > 1 ? 1 : 0;
     for (std::size_t rank = 0; rank < ranks; ++rank) {
       next[rank].insert(next[rank].end(), received[rank].begin(), received[rank].end());
     }
     received = std::move(next);
   }
-  chunks_.base = before_steps(static_cast<std::int64_t>(rounds.size()) - across, across);
 }
 
 /// Every rank to every other, its next neighbours first, eight at a time; an all-reduce twice.
@@ -483,11 +482,8 @@ void Expander::direct() {
   const std::size_t ranks = shape_.ranks();
   loads_ = direct_loads(
       planner_.router(), shape_, [](std::size_t, std::size_t) { return std::uint64_t{1}; }, ranks);
-  const bool is_across = shape_.nodes() > 1;
-  const auto rounds = static_cast<std::int64_t>(rounds_of(kind_));
-  chunks_.base = before_steps(is_across ? 0 : rounds, is_across ? rounds : 0);
   std::vector<SendIds> received(ranks);
-  for (std::int64_t round = 0; round < rounds; ++round) {
+  for (std::uint64_t round = 0; round < rounds_of(kind_); ++round) {
     std::vector<SendIds> sent(ranks);
     std::vector<SendIds> next(ranks);
     for (std::size_t distance = 1; distance < ranks; ++distance) {
