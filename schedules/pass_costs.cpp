@@ -129,6 +129,11 @@ std::int64_t duration(const RankCosts& costs, ActionKind kind) {
   }
 }
 
+std::int64_t step_length(const RankCosts& costs, const Action& action) {
+  return action.overlaps_next ? costs.forward_backward.value_or(costs.forward + costs.backward)
+                              : duration(costs, action.kind);
+}
+
 std::vector<std::int64_t> peak_memory(const Schedule& schedule, const PassCosts& costs) {
   std::vector<std::int64_t> peaks;
   for (int rank = 0; rank < schedule.ranks; ++rank) {
@@ -160,7 +165,8 @@ ScheduleTimer::ScheduleTimer(const Schedule& schedule, const PassCosts& costs)
       hop_(costs.hop),
       rank_of_(schedule.rank_of_stage.begin(), schedule.rank_of_stage.end()),
       begins_(static_cast<std::size_t>(schedule.ranks)),
-      ends_(begins_.size()) {
+      ends_(begins_.size()),
+      tails_(begins_.size()) {
   for (int rank = 0; rank < schedule.ranks; ++rank) {
     costs_.push_back(costs.of(rank));
   }
@@ -171,24 +177,23 @@ std::size_t ScheduleTimer::key(bool forward, int stage, int microbatch) const {
          static_cast<std::size_t>(microbatch);
 }
 
-/// When what `action` needs from a neighbouring stage is on its rank; kUnknown, and noted as what the rank
-/// waits for, when that has not run.
-std::int64_t ScheduleTimer::input_time(std::size_t rank, const Action& action) {
-  if (!is_pass(action.kind)) {
-    return 0;
-  }
+/// The key of the pass of a neighbouring stage that `action` needs, if there is one.
+std::optional<std::size_t> ScheduleTimer::input_of(const Action& action) const {
   const bool forward = action.kind == ActionKind::forward;
   const int place = action.stage % model_stages_;
-  if (place == (forward ? 0 : model_stages_ - 1)) {
+  if (!is_pass(action.kind) || place == (forward ? 0 : model_stages_ - 1)) {
+    return std::nullopt;
+  }
+  return key(forward, action.stage + (forward ? -1 : 1), action.microbatch);
+}
+
+std::int64_t ScheduleTimer::arrival(std::size_t rank, const Action& action) const {
+  const std::optional<std::size_t> input = input_of(action);
+  if (!input) {
     return 0;
   }
-  const int producer = action.stage + (forward ? -1 : 1);
-  const std::size_t input = key(forward, producer, action.microbatch);
-  if (pass_end_[input] == kUnknown) {
-    waits_for_[rank] = input;
-    return kUnknown;
-  }
-  return pass_end_[input] + (rank_of_[static_cast<std::size_t>(producer)] == rank ? 0 : hop_);
+  const std::size_t producer = *input / microbatches_ % static_cast<std::size_t>(stages_);
+  return pass_end_[*input] + (rank_of_[producer] == rank ? 0 : hop_);
 }
 
 /// Notes the end of a pass, and wakes the rank that waits for it.
@@ -209,32 +214,28 @@ void ScheduleTimer::finish(const Action& action, std::int64_t end) {
   }
 }
 
+/// Runs `rank` up to the first step whose input is not there, which is then what the rank waits for.
 void ScheduleTimer::advance(std::size_t rank, const std::vector<Action>& actions) {
-  const RankCosts& costs = costs_[rank];
   std::vector<std::int64_t>& begins = begins_[rank];
   std::vector<std::int64_t>& ends = ends_[rank];
   std::size_t& next = next_[rank];
   while (next < actions.size()) {
-    const Action& action = actions[next];
-    std::int64_t begin = input_time(rank, action);
-    if (begin == kUnknown) {
-      return;
-    }
-    const std::size_t last = next + (action.overlaps_next ? 1 : 0);
-    std::int64_t length = duration(costs, action.kind);
-    if (action.overlaps_next) {
-      const std::int64_t other = input_time(rank, actions[last]);
-      if (other == kUnknown) {
+    const std::size_t behind = next + (actions[next].overlaps_next ? 2 : 1);
+    std::int64_t begin = next == 0 ? 0 : ends[next - 1];
+    for (std::size_t i = next; i < behind; ++i) {
+      const std::optional<std::size_t> input = input_of(actions[i]);
+      if (input && pass_end_[*input] == kUnknown) {
+        waits_for_[rank] = *input;
         return;
       }
-      begin = std::max(begin, other);
-      length = costs.forward_backward.value_or(costs.forward + costs.backward);
+      begin = std::max(begin, arrival(rank, actions[i]));
     }
-    begin = std::max(begin, next == 0 ? 0 : ends[next - 1]);
-    for (; next <= last; ++next) {
+    const std::int64_t end = begin + step_length(costs_[rank], actions[next]);
+    order_.emplace_back(rank, next);
+    for (; next < behind; ++next) {
       begins[next] = begin;
-      ends[next] = begin + length;
-      finish(actions[next], begin + length);
+      ends[next] = end;
+      finish(actions[next], end);
     }
   }
 }
@@ -244,6 +245,7 @@ std::optional<ScheduleTimes> ScheduleTimer::time(const Schedule& schedule) {
   pass_end_.assign(2 * static_cast<std::size_t>(stages_) * microbatches_, kUnknown);
   next_.assign(ranks, 0);
   waits_for_.assign(ranks, kNothing);
+  order_.clear();
   for (std::size_t rank = ranks; rank-- > 0;) {
     begins_[rank].resize(schedule.actions[rank].size());
     ends_[rank].resize(schedule.actions[rank].size());
@@ -280,6 +282,48 @@ ScheduleTimes ScheduleTimer::summary() const {
   }
   times.makespan = std::max<std::int64_t>(0, last - first);
   return times;
+}
+
+std::int64_t ScheduleTimer::output_tail(std::size_t rank, const Action& action) const {
+  const bool forward = action.kind == ActionKind::forward;
+  const int place = action.stage % model_stages_;
+  if (!is_pass(action.kind) || place == (forward ? model_stages_ - 1 : 0)) {
+    return std::numeric_limits<std::int64_t>::min();
+  }
+  const int consumer = action.stage + (forward ? 1 : -1);
+  return pass_tail_[key(forward, consumer, action.microbatch)] +
+         (rank_of_[static_cast<std::size_t>(consumer)] == rank ? 0 : hop_);
+}
+
+const std::vector<std::vector<std::int64_t>>& ScheduleTimer::tails(const Schedule& schedule,
+                                                                   Objective objective) {
+  pass_tail_.resize(pass_end_.size());
+  for (std::size_t rank = 0; rank < tails_.size(); ++rank) {
+    tails_[rank].resize(schedule.actions[rank].size());
+  }
+  for (auto step = order_.rbegin(); step != order_.rend(); ++step) {
+    const auto [rank, position] = *step;
+    const std::vector<Action>& actions = schedule.actions[rank];
+    const std::size_t behind = position + (actions[position].overlaps_next ? 2 : 1);
+    std::int64_t tail = 0;
+    if (behind < actions.size()) {
+      tail = tails_[rank][behind];
+    } else if (objective == Objective::largest_span) {
+      tail = -begins_[rank].front();
+    }
+    for (std::size_t i = position; i < behind; ++i) {
+      tail = std::max(tail, output_tail(rank, actions[i]));
+    }
+    tail += step_length(costs_[rank], actions[position]);
+    for (std::size_t i = position; i < behind; ++i) {
+      tails_[rank][i] = tail;
+      if (is_pass(actions[i].kind)) {
+        pass_tail_[key(actions[i].kind == ActionKind::forward, actions[i].stage, actions[i].microbatch)] =
+            tail;
+      }
+    }
+  }
+  return tails_;
 }
 
 }  // namespace makespan

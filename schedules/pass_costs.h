@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "schedules/schedule.h"
@@ -64,6 +65,9 @@ struct ScheduleTimes {
 /// What a compute of that kind takes on a rank.
 [[nodiscard]] std::int64_t duration(const RankCosts& costs, ActionKind kind);
 
+/// What `action` takes, or both of the overlapped pair that it begins.
+[[nodiscard]] std::int64_t step_length(const RankCosts& costs, const Action& action);
+
 /// Per rank, the most memory held at once in program order.
 [[nodiscard]] std::vector<std::int64_t> peak_memory(const Schedule& schedule, const PassCosts& costs);
 
@@ -88,9 +92,23 @@ class ScheduleTimer {
 
   [[nodiscard]] const std::vector<std::vector<std::int64_t>>& ends() const { return ends_; }
 
+  /// Of `schedule`, which must be the last one timed, by rank and position: from the begin of an action to
+  /// the latest end of a rank that it leads to, less that rank's first begin where spans count. An action is
+  /// critical when begin + tail is the objective.
+  [[nodiscard]] const std::vector<std::vector<std::int64_t>>& tails(const Schedule& schedule,
+                                                                    Objective objective);
+
+  /// Of the last schedule timed, when what `action` needs from a neighbouring stage is on its rank; 0 when it
+  /// needs nothing.
+  [[nodiscard]] std::int64_t arrival(std::size_t rank, const Action& action) const;
+
+  /// Of the schedule of the last tails, from the end of `action` on: the tail through what needs its output.
+  /// The least number when nothing does.
+  [[nodiscard]] std::int64_t output_tail(std::size_t rank, const Action& action) const;
+
  private:
   [[nodiscard]] std::size_t key(bool forward, int stage, int microbatch) const;
-  [[nodiscard]] std::int64_t input_time(std::size_t rank, const Action& action);
+  [[nodiscard]] std::optional<std::size_t> input_of(const Action& action) const;
   void advance(std::size_t rank, const std::vector<Action>& actions);
   void finish(const Action& action, std::int64_t end);
   [[nodiscard]] ScheduleTimes summary() const;
@@ -107,6 +125,10 @@ class ScheduleTimer {
   std::vector<std::size_t> awake_;
   std::vector<std::vector<std::int64_t>> begins_;
   std::vector<std::vector<std::int64_t>> ends_;
+  std::vector<std::vector<std::int64_t>> tails_;
+  /// Rank and position of every action, or of the first of a pair, each behind what it waits for.
+  std::vector<std::pair<std::size_t, std::size_t>> order_;
+  std::vector<std::int64_t> pass_tail_;  ///< by key
 };
 
 }  // namespace makespan
