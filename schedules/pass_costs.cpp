@@ -173,8 +173,8 @@ ScheduleTimer::ScheduleTimer(const Schedule& schedule, const PassCosts& costs)
 }
 
 std::size_t ScheduleTimer::key(bool forward, int stage, int microbatch) const {
-  return static_cast<std::size_t>((forward ? 0 : stages_) + stage) * microbatches_ +
-         static_cast<std::size_t>(microbatch);
+  const std::size_t first = forward ? 0 : static_cast<std::size_t>(stages_);
+  return (first + static_cast<std::size_t>(stage)) * microbatches_ + static_cast<std::size_t>(microbatch);
 }
 
 /// The key of the pass of a neighbouring stage that `action` needs, if there is one.
@@ -206,7 +206,8 @@ void ScheduleTimer::finish(const Action& action, std::int64_t end) {
   pass_end_[own] = end;
   const int place = action.stage % model_stages_;
   if (place != (forward ? model_stages_ - 1 : 0)) {
-    const std::size_t consumer = rank_of_[static_cast<std::size_t>(action.stage + (forward ? 1 : -1))];
+    const int neighbour = action.stage + (forward ? 1 : -1);
+    const std::size_t consumer = rank_of_[static_cast<std::size_t>(neighbour)];
     if (waits_for_[consumer] == own) {
       waits_for_[consumer] = kNothing;
       awake_.push_back(consumer);
@@ -301,8 +302,8 @@ const std::vector<std::vector<std::int64_t>>& ScheduleTimer::tails(const Schedul
   for (std::size_t rank = 0; rank < tails_.size(); ++rank) {
     tails_[rank].resize(schedule.actions[rank].size());
   }
-  for (auto step = order_.rbegin(); step != order_.rend(); ++step) {
-    const auto [rank, position] = *step;
+  for (std::size_t left = order_.size(); left > 0; --left) {
+    const auto [rank, position] = order_[left - 1];
     const std::vector<Action>& actions = schedule.actions[rank];
     const std::size_t behind = position + (actions[position].overlaps_next ? 2 : 1);
     std::int64_t tail = 0;

@@ -56,7 +56,7 @@ PassCosts costs_of(std::int64_t forward, std::int64_t input, std::int64_t weight
   costs.backward_weight = weight;
   costs.activation = 2;
   costs.weight_activation = 1;
-  costs.memory_limit = 2 * limit;
+  costs.memory_limit = limit * costs.activation;
   return {.ranks = {costs}, .hop = hop};
 }
 
