@@ -1,6 +1,7 @@
 #include "schedules/list_scheduler.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "core/error.h"
@@ -60,6 +61,20 @@ bool has_split_passes(const Schedule& schedule) {
   });
 }
 
+/// Gives `take` the fixed schedules of `options` one after the other.
+void visit_fixed(const ListOptions& options, const std::function<void(FixedSchedule)>& take) {
+  const Schedule shape = empty_schedule("list", catalogue_options(options), options.placement);
+  for (const ScheduleKind& kind : schedule_kinds()) {
+    for (const auto& [variant, suffix] : variants(kind, options)) {
+      std::optional<Schedule> schedule = generate_if_accepted(kind, variant);
+      if (schedule && schedule->replicas == 1 && schedule->weight_versions.empty() &&
+          schedule->rank_of_stage == shape.rank_of_stage && (options.split || !has_split_passes(*schedule))) {
+        take({std::string(kind.name) + suffix, std::move(*schedule)});
+      }
+    }
+  }
+}
+
 struct Candidate {
   Schedule schedule;
   ScheduleTimes times;
@@ -76,7 +91,7 @@ class ListSearch {
         bound_(lower_bound()) {}
 
   ListSchedule run() {
-    add_fixed();
+    visit_fixed(options_, [this](FixedSchedule fixed) { add_fixed(std::move(fixed)); });
     if (options_.split && options_.chunks == 1 && !is_done()) {
       consider(zero_bubble_search(options_.ranks, options_.microbatches, costs_), "zb-auto");
     }
@@ -108,18 +123,16 @@ class ListSearch {
     return !starts_.empty() && starts_.front().times.by(options_.objective) == bound_;
   }
 
-  void add_fixed() {
-    for (FixedSchedule& fixed : fixed_schedules(options_)) {
-      if (!fits_memory(fixed.schedule, costs_)) {
-        continue;
-      }
-      const std::optional<ScheduleTimes> times = timer_.time(fixed.schedule);
-      MAKESPAN_CHECK(times, "a schedule of the catalogue does not run");
-      if (!fixed_ || is_shorter(*times, fixed_->times, options_.objective)) {
-        fixed_ = Candidate{fixed.schedule, *times, fixed.name};
-      }
-      keep({std::move(fixed.schedule), *times, std::move(fixed.name)});
+  void add_fixed(FixedSchedule fixed) {
+    if (!fits_memory(fixed.schedule, costs_)) {
+      return;
     }
+    const std::optional<ScheduleTimes> times = timer_.time(fixed.schedule);
+    MAKESPAN_CHECK(times, "a schedule of the catalogue does not run");
+    if (!fixed_ || is_shorter(*times, fixed_->times, options_.objective)) {
+      fixed_ = Candidate{fixed.schedule, *times, fixed.name};
+    }
+    keep({std::move(fixed.schedule), *times, std::move(fixed.name)});
   }
 
   void add_rules() {
@@ -215,17 +228,8 @@ class ListSearch {
 }  // namespace
 
 std::vector<FixedSchedule> fixed_schedules(const ListOptions& options) {
-  const Schedule shape = empty_schedule("list", catalogue_options(options), options.placement);
   std::vector<FixedSchedule> result;
-  for (const ScheduleKind& kind : schedule_kinds()) {
-    for (auto& [variant, suffix] : variants(kind, options)) {
-      std::optional<Schedule> schedule = generate_if_accepted(kind, variant);
-      if (schedule && schedule->replicas == 1 && schedule->weight_versions.empty() &&
-          schedule->rank_of_stage == shape.rank_of_stage && (options.split || !has_split_passes(*schedule))) {
-        result.push_back({std::string(kind.name) + suffix, std::move(*schedule)});
-      }
-    }
-  }
+  visit_fixed(options, [&](FixedSchedule fixed) { result.push_back(std::move(fixed)); });
   return result;
 }
 
