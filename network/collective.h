@@ -53,6 +53,8 @@ struct CollectiveChoice {
   /// By ascending payload: alone, the collective takes these times (between them and beyond them by their
   /// straight line), whatever the model says; loads on links are those of the algorithm.
   std::vector<MeasuredTime> measured = {};
+  int measured_ranks = 0;  ///< of the group that they are of; 0: not known
+  int measured_nodes = 0;
 };
 
 /// What a communication operation loads and how much it moves: a transfer of the task graph.

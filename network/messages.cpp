@@ -131,7 +131,7 @@ Chunks Expander::run() {
       break;
     default:
       throw InputError({}, {}, std::string(to_string(plan_.algorithm)) + " has no messages to simulate",
-                       "it reduces inside switches; fluid fidelity has it");
+                       "it reduces inside switches, or is a torus; fluid fidelity has it");
   }
   chunks_.base = before_sends();
   reserve_share();

@@ -45,7 +45,8 @@ struct Chunks {
   std::vector<Send> sends;
 };
 
-/// Whether `algorithm` consists of messages between members. The others reduce inside switches.
+/// Whether `algorithm` consists of messages between members. The others reduce inside switches, or are the
+/// rings of a torus, which are simulated as one transfer.
 [[nodiscard]] bool has_messages(Algorithm algorithm);
 
 /// The sends of one, of `plan.algorithm` and `plan.protocol`. Throws InputError for an algorithm without

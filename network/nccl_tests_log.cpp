@@ -5,6 +5,8 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "core/error.h"
 
@@ -91,6 +93,7 @@ class Log {
     ++line_;
     std::vector<Token> tokens = tokens_of(line);
     drop_prefix(tokens);
+    take_rank(tokens);
     if (const std::optional<Columns> columns = header_of(tokens)) {
       take_header(tokens, *columns);
     } else if (tokens.size() > 1 && is_whole(tokens[0].text) && is_whole(tokens[1].text)) {
@@ -100,7 +103,7 @@ class Log {
     }
   }
 
-  [[nodiscard]] std::vector<MeasuredTime> times() const {
+  [[nodiscard]] NcclTestsLog result() const {
     if (!columns_) {
       throw InputError({source_, 0, 0}, {}, "holds no table of nccl-tests",
                        "its header names size, count, type, time, algbw and busbw");
@@ -108,9 +111,9 @@ class Log {
     if (times_.empty()) {
       throw InputError({source_, header_line_, 1}, {}, "the table holds no out-of-place time");
     }
-    std::vector<MeasuredTime> result;
+    NcclTestsLog result{.ranks = static_cast<int>(ranks_.size()), .nodes = static_cast<int>(hosts_.size())};
     for (const auto& [size, sum] : times_) {
-      result.push_back({Bytes(size), time_from_seconds(sum.microseconds / sum.rows * 1e-6)});
+      result.times.push_back({Bytes(size), time_from_seconds(sum.microseconds / sum.rows * 1e-6)});
     }
     return result;
   }
@@ -123,6 +126,20 @@ class Log {
 
   [[noreturn]] void fail(std::size_t column, const std::string& what, const std::string& hint = {}) const {
     throw InputError({source_, line_, static_cast<int>(column)}, {}, what, hint);
+  }
+
+  /// "#  Rank  1 Group  0 Pid  4711 on  host-a device  1 [0x41] NVIDIA A100"; early versions know no groups.
+  void take_rank(const std::vector<Token>& tokens) {
+    if (tokens.size() < 7 || tokens[0].text != "#" || tokens[1].text != "Rank" || columns_) {
+      return;
+    }
+    const auto on =
+        std::find_if(tokens.begin(), tokens.end() - 1, [](const Token& t) { return t.text == "on"; });
+    const bool is_first = tokens[3].text != "Group" || tokens[4].text == "0";
+    if (is_first && on != tokens.end() - 1) {
+      ranks_.insert(std::string(tokens[2].text));
+      hosts_.insert(std::string((on + 1)->text));
+    }
   }
 
   void take_header(const std::vector<Token>& tokens, const Columns& columns) {
@@ -206,18 +223,41 @@ class Log {
   int header_line_ = 0;
   std::optional<Columns> columns_;
   std::map<std::int64_t, Sum> times_;  ///< by size
+  std::set<std::string> ranks_;
+  std::set<std::string> hosts_;
 };
+
+std::string group_text(std::size_t ranks, std::size_t nodes) {
+  return std::to_string(ranks) + (ranks == 1 ? " rank on " : " ranks on ") + std::to_string(nodes) +
+         (nodes == 1 ? " node" : " nodes");
+}
 
 }  // namespace
 
-std::vector<MeasuredTime> parse_nccl_tests_log(std::string_view text, const std::string& source) {
+void take_log(CollectiveChoice& choice, NcclTestsLog log) {
+  choice.measured = std::move(log.times);
+  choice.measured_ranks = log.ranks;
+  choice.measured_nodes = log.nodes;
+}
+
+std::string measured_mismatch(const CollectiveChoice& choice, std::size_t ranks, std::size_t nodes) {
+  const auto measured_ranks = static_cast<std::size_t>(choice.measured_ranks);
+  const auto measured_nodes = static_cast<std::size_t>(choice.measured_nodes);
+  if (measured_ranks == 0 || (measured_ranks == ranks && measured_nodes == nodes)) {
+    return {};
+  }
+  return "the times are those of " + group_text(measured_ranks, measured_nodes) + ", and are used for " +
+         group_text(ranks, nodes);
+}
+
+NcclTestsLog parse_nccl_tests_log(std::string_view text, const std::string& source) {
   Log log(source);
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     log.take(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
-  return log.times();
+  return log.result();
 }
 
 }  // namespace makespan

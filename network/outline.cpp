@@ -17,24 +17,6 @@ bool is_switch(const Vertex& vertex) {
   return vertex.kind == VertexKind::fabric_switch;
 }
 
-std::string kind_of(const Vertex& vertex) {
-  switch (vertex.kind) {
-    case VertexKind::gpu:
-      return "gpu";
-    case VertexKind::nvswitch:
-      return "nvswitch";
-    case VertexKind::pcie_switch:
-      return "pcie";
-    case VertexKind::host:
-      return "cpu";
-    case VertexKind::nic:
-      return "nic";
-    case VertexKind::fabric_switch:
-      break;
-  }
-  return vertex.tier == 1 ? "leaf" : vertex.tier == 2 ? "spine" : vertex.tier == 3 ? "core" : "switch";
-}
-
 int layer_of(const Vertex& vertex) {
   switch (vertex.kind) {
     case VertexKind::gpu:
@@ -117,7 +99,9 @@ Outline::Vertex describe(const Topology& topology, const std::vector<std::size_t
   if (last != described.name) {
     described.name += ".." + last;
   }
-  described.kind = whole_node ? "node" : kind_of(first);
+  described.kind = whole_node         ? "node"
+                   : is_switch(first) ? tier_name(first.tier)
+                                      : std::string(to_string(first.kind));
   described.layer = whole_node ? 0 : layer_of(first);
   if (is_switch(first)) {
     described.group = detail == Outline::Detail::tiers

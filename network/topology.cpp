@@ -36,6 +36,18 @@ std::map<std::size_t, std::uint32_t> distances_from(const Topology& topology, co
 
 }  // namespace
 
+std::string_view to_string(VertexKind kind) {
+  constexpr std::array<std::string_view, 6> kNames = {"gpu",  "nvswitch", "pcie-switch",
+                                                      "host", "nic",      "switch"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+std::string tier_name(int tier) {
+  constexpr std::array<std::string_view, 3> kNames = {"leaf", "spine", "core"};
+  const bool has_name = tier >= 1 && tier <= static_cast<int>(kNames.size());
+  return has_name ? std::string(kNames[static_cast<std::size_t>(tier - 1)]) : "tier " + std::to_string(tier);
+}
+
 std::string_view to_string(LinkKind kind) {
   constexpr std::array<std::string_view, 9> kNames = {"nvlink",     "pcie",  "host",   "nic", "leaf-spine",
                                                       "spine-core", "local", "global", "ici"};

@@ -14,6 +14,12 @@ namespace makespan {
 
 enum class VertexKind : std::uint8_t { gpu, nvswitch, pcie_switch, host, nic, fabric_switch };
 
+/// "gpu", "nvswitch", "pcie-switch", "host", "nic" and "switch".
+[[nodiscard]] std::string_view to_string(VertexKind kind);
+
+/// Of fabric switches: "leaf", "spine", "core", "tier 4".
+[[nodiscard]] std::string tier_name(int tier);
+
 /// Something that links join. `group` is the node of what is inside a node, and the scalable unit, pod or
 /// group of a fabric switch; `local` counts within the group, by kind.
 struct Vertex {

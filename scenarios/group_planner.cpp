@@ -1,6 +1,8 @@
 #include "scenarios/group_planner.h"
 
+#include <algorithm>
 #include <array>
+#include <set>
 #include <string_view>
 #include <tuple>
 
@@ -23,12 +25,10 @@ std::string key_of(Group group) {
   return "collectives." + std::string(to_string(group));
 }
 
-std::vector<MeasuredTime> read_measured(const Scenario& scenario, const std::string& key,
-                                        const FilePath& file) {
-  if (file.empty()) {
-    return {};
-  }
-  return parse_nccl_tests_log(read_named_file(scenario.locations, key, file), file.path);
+std::string measured_key(Group group, CollectiveKind kind) {
+  std::string name(to_string(kind));
+  std::replace(name.begin(), name.end(), '-', '_');
+  return key_of(group) + ".measured." + name;
 }
 
 /// The collectives that the ranks of one dimension's groups take part in, tried out one by one.
@@ -37,7 +37,7 @@ class Trial {
   Trial(const Scenario& scenario, GroupPlanner& planner)
       : scenario_(scenario), planner_(planner), layout_(scenario) {}
 
-  void run();
+  std::vector<std::string> run();
 
  private:
   void sends();
@@ -55,19 +55,22 @@ class Trial {
   const Scenario& scenario_;
   GroupPlanner& planner_;
   Layout layout_;
+  std::set<std::string> warnings_;
 };
 
 void Trial::collective(Group group, CollectiveKind kind, const std::vector<std::size_t>& gpus) {
   (void)planner_.collective(group, kind, gpus, kPayload);
+  planner_.add_warnings(group, kind, gpus, warnings_);
 }
 
-void Trial::run() {
+std::vector<std::string> Trial::run() {
   sends();
   if (!scenario_.profile) {
     tensor_groups();
     data_groups();
     other_groups();
   }
+  return {warnings_.begin(), warnings_.end()};
 }
 
 /// Between neighbouring stages; those of interleaved schedules also lead from the last rank to the first.
@@ -142,16 +145,19 @@ CollectiveChoices read_collectives(const Scenario& scenario) {
   const std::array<std::pair<Group, const CollectivePin*>, 3> groups = {
       {{Group::tp, &given.tp}, {Group::dp, &given.dp}, {Group::other, &given.other}}};
   for (const auto& [group, pin] : groups) {
-    const std::array<std::tuple<CollectiveKind, const char*, const FilePath*>, 3> kinds = {
-        {{CollectiveKind::all_reduce, "all_reduce", &pin->measured.all_reduce},
-         {CollectiveKind::all_gather, "all_gather", &pin->measured.all_gather},
-         {CollectiveKind::reduce_scatter, "reduce_scatter", &pin->measured.reduce_scatter}}};
-    for (const auto& [kind, name, file] : kinds) {
-      choices[{group, kind}] = {
-          .algorithm = pin->algorithm,
-          .protocol = pin->protocol,
-          .channels = static_cast<int>(pin->channels),
-          .measured = read_measured(scenario, key_of(group) + ".measured." + name, *file)};
+    const std::array<std::pair<CollectiveKind, const FilePath*>, 3> kinds = {
+        {{CollectiveKind::all_reduce, &pin->measured.all_reduce},
+         {CollectiveKind::all_gather, &pin->measured.all_gather},
+         {CollectiveKind::reduce_scatter, &pin->measured.reduce_scatter}}};
+    for (const auto& [kind, file] : kinds) {
+      CollectiveChoice choice{.algorithm = pin->algorithm,
+                              .protocol = pin->protocol,
+                              .channels = static_cast<int>(pin->channels)};
+      if (!file->empty()) {
+        const std::string text = read_named_file(scenario.locations, measured_key(group, kind), *file);
+        take_log(choice, parse_nccl_tests_log(text, file->path));
+      }
+      choices[{group, kind}] = std::move(choice);
     }
   }
   return choices;
@@ -190,8 +196,35 @@ std::optional<Chunks> GroupPlanner::messages(CollectiveKind kind, std::span<cons
   return expand(planner_, kind, gpus, payload, plan);
 }
 
-void check_communication(const Scenario& scenario, GroupPlanner& planner) {
-  Trial(scenario, planner).run();
+void GroupPlanner::add_warnings(Group group, CollectiveKind kind, std::span<const std::size_t> gpus,
+                                std::set<std::string>& warnings) {
+  if (gpus.size() < 2) {
+    return;
+  }
+  std::set<std::uint32_t> nodes;
+  for (const std::size_t gpu : gpus) {
+    nodes.insert(planner_.router().topology().gpus()[gpu].node);
+  }
+  if (const auto choice = choices_.find({group, kind}); choice != choices_.end()) {
+    const std::string mismatch = measured_mismatch(choice->second, gpus.size(), nodes.size());
+    if (!mismatch.empty()) {
+      warnings.insert(scenario_error(scenario_, measured_key(group, kind), mismatch).what());
+    }
+  }
+  // What is cheapest depends on how much there is to send.
+  for (int log = 10; log <= 34 && scenario_.simulation.fidelity == "message"; log += 2) {
+    const Algorithm algorithm = collective(group, kind, gpus, Bytes(std::int64_t{1} << log)).algorithm;
+    if (!has_messages(algorithm)) {
+      const std::string what = "where " + std::string(to_string(kind)) + " runs as " +
+                               std::string(to_string(algorithm)) +
+                               ", it stays one transfer: it has no messages";
+      warnings.insert(scenario_error(scenario_, "simulation.fidelity", what).what());
+    }
+  }
+}
+
+std::vector<std::string> check_communication(const Scenario& scenario, GroupPlanner& planner) {
+  return Trial(scenario, planner).run();
 }
 
 }  // namespace makespan

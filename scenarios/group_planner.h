@@ -2,7 +2,9 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -36,6 +38,11 @@ class GroupPlanner {
   [[nodiscard]] std::optional<Chunks> messages(CollectiveKind kind, std::span<const std::size_t> gpus,
                                                Bytes payload, const CollectivePlan& plan);
 
+  /// Adds sentences on what the plans of such a collective do otherwise than the scenario says: times
+  /// measured on another group, algorithms without messages.
+  void add_warnings(Group group, CollectiveKind kind, std::span<const std::size_t> gpus,
+                    std::set<std::string>& warnings);
+
   [[nodiscard]] TransferPlan send(std::size_t from, std::size_t to, Bytes bytes) {
     return planner_.send(from, to, bytes);
   }
@@ -47,7 +54,7 @@ class GroupPlanner {
 };
 
 /// Plans what a scenario communicates once for every two stages and group, and throws what that throws: what
-/// is pinned and impossible, GPUs that no route joins.
-void check_communication(const Scenario& scenario, GroupPlanner& planner);
+/// is pinned and impossible, GPUs that no route joins. Returns the warnings of all of it, each once.
+[[nodiscard]] std::vector<std::string> check_communication(const Scenario& scenario, GroupPlanner& planner);
 
 }  // namespace makespan

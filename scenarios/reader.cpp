@@ -73,11 +73,17 @@ std::string find_file(const std::string& path_or_name, std::span<const LibraryKi
   return path_or_name;
 }
 
-bool holds_scenario(std::string_view text, const std::string& source) {
+/// What a cluster is read from: its mapping, the same below the key `cluster`, or a scenario.
+enum class ClusterSource : std::uint8_t { mapping, section, scenario };
+
+ClusterSource cluster_source(std::string_view text, const std::string& source) {
   YamlDocument document;
   Problems problems;
   const std::uint32_t root = read_yaml(document, text, source, problems);
-  return document.nodes[root].kind == YamlKind::mapping && document.find(root, "cluster").has_value();
+  if (document.nodes[root].kind != YamlKind::mapping || !document.find(root, "cluster")) {
+    return ClusterSource::mapping;
+  }
+  return document.nodes[root].children.size() == 2 ? ClusterSource::section : ClusterSource::scenario;
 }
 
 }  // namespace
@@ -111,7 +117,8 @@ Scenario read_scenario(const std::string& path_or_name, std::span<const std::str
 
 Cluster parse_cluster(std::string_view text, const std::string& source,
                       std::span<const std::string> overrides) {
-  if (holds_scenario(text, source)) {
+  const ClusterSource kind = cluster_source(text, source);
+  if (kind == ClusterSource::scenario) {
     return parse_scenario(text, source, overrides).cluster;
   }
   Scenario scenario;
@@ -119,7 +126,9 @@ Cluster parse_cluster(std::string_view text, const std::string& source,
   Problems problems;
   Field keys = scenario_keys(scenario, profile);
   std::erase_if(keys.fields, [](const Field& field) { return field.name != "cluster"; });
-  const ScenarioTree tree = build_cluster_tree(text, source, overrides, keys, problems);
+  const ScenarioTree tree = kind == ClusterSource::section
+                                ? build_scenario_tree(text, source, overrides, keys, problems)
+                                : build_cluster_tree(text, source, overrides, keys, problems);
   SectionReader(tree.document, keys, scenario.locations, problems)
       .read_section(keys, tree.root, {source, 1, 1}, "");
   problems.throw_if_any();

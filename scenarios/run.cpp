@@ -9,16 +9,19 @@ namespace makespan {
 
 namespace {
 
-/// Whether communication may turn out impossible: where nothing is pinned, a generated cluster without faults
-/// has all routes.
+/// Whether communication may turn out impossible or other than the scenario says: where nothing is pinned, a
+/// generated cluster without faults has all routes.
 bool needs_trial(const Scenario& scenario) {
   const auto pins = [](const CollectivePin& pin) {
-    return pin.algorithm || pin.protocol || pin.channels > 0;
+    const CollectivePin::Measured& measured = pin.measured;
+    return pin.algorithm || pin.protocol || pin.channels > 0 || !measured.all_reduce.empty() ||
+           !measured.all_gather.empty() || !measured.reduce_scatter.empty();
   };
   const Collectives& collectives = scenario.collectives;
   return pins(collectives.tp) || pins(collectives.dp) || pins(collectives.other) ||
-         !scenario.faults.empty() || has_given_fabric(scenario.cluster.topology) ||
-         !scenario.cluster.topology.nccl_xml.empty() || !scenario.cluster.topology.nvidia_smi.empty();
+         scenario.simulation.fidelity == "message" || !scenario.faults.empty() ||
+         has_given_fabric(scenario.cluster.topology) || !scenario.cluster.topology.nccl_xml.empty() ||
+         !scenario.cluster.topology.nvidia_smi.empty();
 }
 
 }  // namespace
@@ -38,7 +41,8 @@ Prepared prepare(Scenario scenario, std::vector<std::string> warnings) {
   CollectiveChoices collectives = read_collectives(scenario);
   if (needs_trial(scenario)) {
     GroupPlanner planner(scenario, machine, accelerator, collectives);
-    check_communication(scenario, planner);
+    const std::vector<std::string> found = check_communication(scenario, planner);
+    warnings.insert(warnings.end(), found.begin(), found.end());
   }
   return {.scenario = std::move(scenario),
           .schedule = std::move(schedule),

@@ -70,7 +70,7 @@ std::string text(const CollectiveReport& report) {
   const TestType& type = test_type(report.kind);
   const bool has_alone = !report.background.empty();
   std::string out =
-      fmt::format("# makespan collective {}: {} ranks on {}\n", type.name, report.ranks, report.cluster);
+      fmt::format("# makespan collective {}: {} ranks on {}\n", type.name, report.ranks, report.place);
   if (report.groups > 1) {
     out += fmt::format("# {} groups at once\n", report.groups);
   }

@@ -20,6 +20,7 @@ struct CollectiveRow {
 struct CollectiveReport {
   TestKind kind = TestKind::all_reduce;
   std::string cluster;    ///< in words
+  std::string place;      ///< the nodes of it that a group is on
   std::size_t ranks = 0;  ///< of a group
   std::size_t groups = 1;
   std::vector<std::string> background = {};  ///< as it was asked for

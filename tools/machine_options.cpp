@@ -29,7 +29,10 @@ Cluster load_cluster(const std::string& name, const std::vector<std::string>& ov
 
 std::string cluster_text(const Cluster& cluster, const Topology& topology) {
   const bool is_torus = !topology.dimensions().empty();  // its chips are the nodes that a cluster counts
-  const std::size_t nodes = is_torus ? topology.gpu_count() : topology.node_count();
+  return cluster_text(cluster, is_torus ? topology.gpu_count() : topology.node_count());
+}
+
+std::string cluster_text(const Cluster& cluster, std::size_t nodes) {
   return fmt::format("{} node{} of {}{}", nodes, nodes == 1 ? "" : "s", cluster.node,
                      cluster.name.empty() ? "" : " (" + cluster.name + ")");
 }

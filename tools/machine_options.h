@@ -16,5 +16,7 @@ namespace makespan {
 
 /// "8 nodes of dgx-h100 (dgx-h100-64)"; `topology` is what is built of the cluster.
 [[nodiscard]] std::string cluster_text(const Cluster& cluster, const Topology& topology);
+/// Of some nodes of it.
+[[nodiscard]] std::string cluster_text(const Cluster& cluster, std::size_t nodes);
 
 }  // namespace makespan

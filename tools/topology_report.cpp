@@ -45,10 +45,6 @@ std::map<LinkKind, LinkSum> link_sums(const Topology& topology) {
   return sums;
 }
 
-std::string tier_name(int tier) {
-  return tier == 1 ? "leaf" : tier == 2 ? "spine" : tier == 3 ? "core" : fmt::format("tier {}", tier);
-}
-
 /// By tier: what leads to NICs or lower tiers, and to higher ones. In dragonflies what leaves the groups
 /// comes last, against what comes in from the NICs.
 std::vector<TierSum> tier_sums(const Topology& topology, const Inventory& parts) {
@@ -89,6 +85,12 @@ std::string rate(double bytes_per_s) {
                              : fmt::format("{:.4g} GB/s", bytes_per_s / 1e9);
 }
 
+/// Whether it is a dragonfly whose groups have links of their own.
+bool has_groups(const Topology& topology) {
+  return std::any_of(topology.links().begin(), topology.links().end(),
+                     [](const Link& link) { return link.kind == LinkKind::local; });
+}
+
 std::string routing_words(const Topology& topology) {
   const RoutingSpec& routing = topology.routing();
   switch (routing.mode) {
@@ -100,7 +102,8 @@ std::string routing_words(const Topology& topology) {
     case RoutingMode::fixed:
       return "static: by the ports";
     case RoutingMode::adaptive:
-      return "adaptive: evenly, at 95 % of the rate";
+      return std::string("adaptive: evenly, at 95 % of the rate") +
+             (has_groups(topology) ? ", and by detours within a group" : "");
     case RoutingMode::ordered:
       break;
   }
@@ -121,24 +124,6 @@ std::string routing_name(RoutingMode mode) {
       break;
   }
   return "ordered";
-}
-
-std::string vertex_kind(VertexKind kind) {
-  switch (kind) {
-    case VertexKind::gpu:
-      return "gpu";
-    case VertexKind::nvswitch:
-      return "nvswitch";
-    case VertexKind::pcie_switch:
-      return "pcie-switch";
-    case VertexKind::host:
-      return "host";
-    case VertexKind::nic:
-      return "nic";
-    case VertexKind::fabric_switch:
-      break;
-  }
-  return "switch";
 }
 
 std::string switches_words(const Inventory& parts) {
@@ -194,7 +179,7 @@ ordered_json vertices_json(const Topology& topology, bool has_gpus) {
     const Vertex& vertex = topology.vertex(v);
     const bool is_host = vertex.kind == VertexKind::gpu && !has_gpus;
     vertices.push_back({{"name", topology.vertex_name(v)},
-                        {"kind", is_host ? "host" : vertex_kind(vertex.kind)},
+                        {"kind", to_string(is_host ? VertexKind::host : vertex.kind)},
                         {"group", vertex.group},
                         {"tier", vertex.tier},
                         {"count", vertex.count}});

@@ -19,6 +19,8 @@ constexpr double kTier = 118;   // between tiers of switches
 constexpr double kNodeGap = 26;
 constexpr double kPanelGap = 30;
 constexpr double kPanelPad = 22;
+constexpr double kArcs = 46;     // above leaves that are joined to each other
+constexpr double kWidth = 1200;  // of a page, for drawings to be of one scale
 
 /// The rows of a node, from the top.
 constexpr std::array<VertexKind, 5> kNodeRows = {VertexKind::nic, VertexKind::pcie_switch, VertexKind::host,
@@ -27,13 +29,6 @@ constexpr std::array<VertexKind, 5> kNodeRows = {VertexKind::nic, VertexKind::pc
 std::string plural(std::size_t count, const std::string& what) {
   const std::string ending = what.ends_with("ch") ? "es" : "s";
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : ending);
-}
-
-std::string tier_name(int tier) {
-  if (tier == 1) {
-    return "leaf";
-  }
-  return tier == 2 ? "spine" : tier == 3 ? "core" : fmt::format("tier {}", tier);
 }
 
 using Vertices = std::vector<std::size_t>;
@@ -90,12 +85,14 @@ class Sketcher {
       return std::move(sketch_);
     }
     choose_units();
+    choose_cables();
     const double first_tier = kMargin + 66;  // below the title
     const auto upper = static_cast<double>(parts_.tiers.size());
     const bool has_arcs = std::any_of(
         topology_.links().begin(), topology_.links().end(),
         [](const Link& link) { return link.kind == LinkKind::local || link.kind == LinkKind::global; });
-    panel_top_ = first_tier + upper * kTier + (has_arcs ? 70 : 0);
+    arcs_ = has_arcs ? kArcs : 0;
+    panel_top_ = first_tier + upper * kTier + arcs_;
     double x = kMargin + (has_fabric() ? kGutter : 0);
     for (std::size_t i = 0; i < shown_units_.size(); ++i) {
       x = panel(x, parts_.units[shown_units_[i]]) + kPanelGap;
@@ -134,6 +131,25 @@ class Sketcher {
     }
   }
 
+  /// Of the cables between every two of the shown groups, one, whose ends are to be drawn.
+  void choose_cables() {
+    std::set<std::uint32_t> shown;
+    for (const std::size_t unit : shown_units_) {
+      for (const std::size_t leaf : parts_.units[unit].leaves) {
+        shown.insert(topology_.vertex(leaf).group);
+      }
+    }
+    std::set<std::pair<std::uint32_t, std::uint32_t>> joined;
+    for (const Link& link : topology_.links()) {
+      const std::uint32_t a = topology_.vertex(link.from).group;
+      const std::uint32_t b = topology_.vertex(link.to).group;
+      if (link.kind == LinkKind::global && a < b && shown.contains(a) && shown.contains(b) &&
+          joined.insert({a, b}).second) {
+        cable_ends_.insert({link.from, link.to});
+      }
+    }
+  }
+
   /// The first nodes of a unit and its last.
   [[nodiscard]] std::vector<std::uint32_t> shown_nodes(const Unit& unit) const {
     const std::size_t most = shown_units_.size() == 1 ? 3 : 2;
@@ -145,34 +161,44 @@ class Sketcher {
     return nodes;
   }
 
-  /// Switches to show: those that are above what is drawn, at most `most`, and others to make it `least`.
+  /// Switches to show: the ends of cables, then in turns one above each of what is drawn, at most `most`, and
+  /// others to make it `least`.
   [[nodiscard]] Vertices shown_switches(const Vertices& switches, std::size_t most, std::size_t least) const {
-    Vertices chosen;
-    for (const bool wanted : {true, false}) {
-      for (const std::size_t v : switches) {
-        if (chosen.size() < (wanted ? most : least) && is_above_drawn(v) == wanted) {
-          chosen.push_back(v);
+    std::set<std::size_t> chosen;
+    std::map<std::size_t, Vertices> above;  // by what is drawn below
+    for (const std::size_t v : switches) {
+      if (cable_ends_.contains(v)) {
+        chosen.insert(v);
+      }
+      const auto [begin, end] = boost::out_edges(v, topology_.graph());
+      for (auto edge = begin; edge != end; ++edge) {
+        const std::size_t other = boost::target(*edge, topology_.graph());
+        if (topology_.vertex(other).tier < topology_.vertex(v).tier && drawn_.contains(other)) {
+          above[other].push_back(v);
         }
       }
     }
-    std::sort(chosen.begin(), chosen.end());
-    return chosen;
-  }
-
-  [[nodiscard]] bool is_above_drawn(std::size_t vertex) const {
-    const std::uint8_t tier = topology_.vertex(vertex).tier;
-    const auto [begin, end] = boost::out_edges(vertex, topology_.graph());
-    return std::any_of(begin, end, [&](const auto& edge) {
-      const std::size_t other = boost::target(edge, topology_.graph());
-      return topology_.vertex(other).tier < tier && drawn_.contains(other);
-    });
+    bool is_done = false;
+    for (std::size_t turn = 0; !is_done; ++turn) {
+      is_done = true;
+      for (const auto& [below, candidates] : above) {
+        if (turn < candidates.size() && chosen.size() < most) {
+          chosen.insert(candidates[turn]);
+          is_done = false;
+        }
+      }
+    }
+    for (std::size_t i = 0; i < switches.size() && chosen.size() < least; ++i) {
+      chosen.insert(switches[i]);
+    }
+    return {chosen.begin(), chosen.end()};
   }
 
   /// Draws a unit from `left` on; returns where it ends.
   double panel(double left, const Unit& unit) {
     const std::vector<std::uint32_t> nodes = shown_nodes(unit);
     const bool has_leaves = !unit.leaves.empty();
-    const double node_top = panel_top_ + (has_leaves ? 120 : 0) + 24;
+    const double node_top = panel_top_ + (has_leaves ? 120 + arcs_ : 0) + 24;
     double x = left + kPanelPad;
     double bottom = node_top;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -186,9 +212,11 @@ class Sketcher {
     const double least = left + 2 * kPanelPad + 8 * kStep;
     const double right = std::max(x - kNodeGap + kPanelPad, has_leaves ? least : 0.0);
     if (has_leaves) {
-      row(shown_switches(unit.leaves, 16, 8), left, right, panel_top_ + 34);
-      const std::string nodes_text = plural(unit.nodes.size(), "node");
-      text(fmt::format("{}, {}", plural(count_of(unit.leaves), "leaf switch"), nodes_text),
+      const Vertices shown = shown_switches(unit.leaves, 16, 8);
+      row(shown, left, right, panel_top_ + 34 + arcs_);
+      text(fmt::format("{}{}, {}", plural(count_of(unit.leaves), "leaf switch"),
+                       shown.size() < unit.leaves.size() ? fmt::format(" ({} shown)", count_of(shown)) : "",
+                       plural(unit.nodes.size(), "node")),
            (left + right) / 2, bottom + 34, PlacedText::Style::count);
       sketch_.frames.insert(sketch_.frames.begin(),
                             {left, panel_top_, right - left, bottom + 46 - panel_top_, true});
@@ -231,9 +259,16 @@ class Sketcher {
     return true;
   }
 
-  /// Switches side by side. One that stands for several is a bar.
+  /// Switches side by side. One that stands for several is a bar; two such bars, of two planes, are one above
+  /// the other, each above all that is below it.
   void row(const Vertices& vertices, double left, double right, double y) {
     const double width = right - left;
+    if (vertices.size() == 2 && topology_.vertex(vertices[0]).count > 1 &&
+        topology_.vertex(vertices[1]).count > 1) {
+      place(vertices[0], (left + right) / 2, y - 26, width);
+      place(vertices[1], (left + right) / 2, y, width);
+      return;
+    }
     const auto count = static_cast<double>(vertices.size());
     const bool has_bars = std::any_of(vertices.begin(), vertices.end(),
                                       [&](std::size_t v) { return topology_.vertex(v).count > 1; });
@@ -256,6 +291,7 @@ class Sketcher {
     const double scale = widest <= 4 ? 1.6 : parts_.units.front().nodes.size() == 1 ? 1.8 : 1.0;
     const double width = static_cast<double>(widest) * kStep * scale + 16;
     double y = top + 26;
+    std::string hidden;
     for (const VertexKind kind : kNodeRows) {
       const auto found = inside.find(kind);
       if (found == inside.end() || (kind == VertexKind::host && inside.size() == 2)) {
@@ -265,13 +301,17 @@ class Sketcher {
       shown.resize(std::min(shown.size(), most));
       row_of_node(shown, left + 8, left + width - 8, y, kStep * scale);
       if (shown.size() < found->second.size()) {
-        text(fmt::format("× {}", found->second.size()), left + width - 16, y - 17, PlacedText::Style::label);
+        const std::string_view name = kind == VertexKind::gpu   ? "GPUs"
+                                      : kind == VertexKind::nic ? "NICs"
+                                                                : to_string(kind);
+        hidden += fmt::format("{}{} of {} {}", hidden.empty() ? ": " : ", ", shown.size(),
+                              found->second.size(), name);
       }
       y += kRow;
     }
     const bool has_arcs = !inside.contains(VertexKind::nvswitch);
     y += has_arcs ? 6 : -28;
-    text(fmt::format("node {}", number), left + width / 2, y, PlacedText::Style::label);
+    text(fmt::format("node {}{}", number, hidden), left + width / 2, y, PlacedText::Style::label);
     sketch_.frames.push_back({left, top, width, y + 10 - top, false});
     bottom = std::max(bottom, y + 10);
     return left + width;
@@ -308,14 +348,15 @@ class Sketcher {
       }
       rows -= 1;
     }
-    text(parts_.tiers.empty() ? "switch" : "leaf", kMargin, panel_top_ + 38, PlacedText::Style::tier);
+    const double leaf_y = panel_top_ + arcs_;
+    text(parts_.tiers.empty() ? "switch" : "leaf", kMargin, leaf_y + 38, PlacedText::Style::tier);
     std::size_t leaves = 0;
     for (const Unit& unit : parts_.units) {
       leaves += count_of(unit.leaves);
     }
-    text(plural(leaves, "switch"), kMargin, panel_top_ + 54, PlacedText::Style::label);
-    text("node", kMargin, panel_top_ + 174, PlacedText::Style::tier);
-    text(plural(topology_.node_count(), "node"), kMargin, panel_top_ + 190, PlacedText::Style::label);
+    text(plural(leaves, "switch"), kMargin, leaf_y + 54, PlacedText::Style::label);
+    text("node", kMargin, leaf_y + 174, PlacedText::Style::tier);
+    text(plural(topology_.node_count(), "node"), kMargin, leaf_y + 190, PlacedText::Style::label);
   }
 
   /// Chips of a torus: at most four along each axis, the third axis into the depth.
@@ -332,7 +373,8 @@ class Sketcher {
     const double depth_x = 34;
     const double depth_y = 30;
     const double depth = static_cast<double>(shown[2] - 1);
-    const double left = kMargin + 60;
+    const double extent = static_cast<double>(shown[0] - 1) * step + depth * depth_x;
+    const double left = std::max(kMargin + 60, (kWidth - extent) / 2);
     const double top = kMargin + 110 + depth * depth_y;
     for (std::size_t z = shown[2]; z-- > 0;) {  // what is behind first
       for (std::size_t y = 0; y < shown[1]; ++y) {
@@ -353,13 +395,13 @@ class Sketcher {
     words += topology_.wraps() ? " chips, every axis a ring" : " chips";
     for (std::size_t axis = 0; axis < 3; ++axis) {
       if (shown[axis] < static_cast<std::size_t>(dimensions[axis])) {
-        words += "; the first of them";
+        words += fmt::format("; drawn are {} × {} × {} at one corner{}", shown[0], shown[1], shown[2],
+                             topology_.wraps() ? ", without the links that close longer rings" : "");
         break;
       }
     }
     text(words, left, bottom + 50, PlacedText::Style::tier);
-    sketch_.width =
-        std::max(560.0, left + static_cast<double>(shown[0] - 1) * step + depth * depth_x + kMargin + 60);
+    sketch_.width = std::max(kWidth, left + extent + kMargin + 60);
     sketch_.height = bottom + 60 + kMargin;
   }
 
@@ -368,6 +410,8 @@ class Sketcher {
   TopologySketch sketch_;
   std::vector<std::size_t> shown_units_;
   std::set<std::size_t> drawn_;
+  std::set<std::size_t> cable_ends_;  ///< switches, of the cables between groups that are drawn
+  double arcs_ = 0;                   ///< room above the leaves
   double panel_top_ = 0;
   double bottom_ = 0;
 };

@@ -173,7 +173,11 @@ class Drawing {
   };
 
   [[nodiscard]] std::string headline() const {
-    std::string counts = fmt::format("{} {}", topology_.gpu_count(), described_.has_gpus ? "GPUs" : "hosts");
+    const bool is_torus = !topology_.dimensions().empty();
+    std::string counts = fmt::format("{} {}", topology_.gpu_count(),
+                                     is_torus              ? "chips"
+                                     : described_.has_gpus ? "GPUs"
+                                                           : "hosts");
     if (!topology_.nics().empty() && described_.has_gpus) {
       counts += fmt::format(", {} nodes", topology_.node_count());
     }
@@ -226,7 +230,8 @@ class Drawing {
     std::string path = fmt::format("M{:.1f} {:.1f}", from.x, from.y);
     if (is_level && kind != LinkKind::ici) {
       const bool is_above = topology_.vertex(a).kind == VertexKind::fabric_switch;
-      const double height = std::min(18 + 0.22 * std::abs(from.x - to.x), 105.0) * (is_above ? -1 : 1);
+      const double most = kind == LinkKind::global ? 180 : 88;  // a curve reaches half of it
+      const double height = std::min(18 + 0.22 * std::abs(from.x - to.x), most) * (is_above ? -1 : 1);
       path += fmt::format(" Q{:.1f} {:.1f} {:.1f} {:.1f}", (from.x + to.x) / 2, from.y + height, to.x, to.y);
     } else if (is_wrap(a, b)) {
       const double bow = is_level ? -26 : 0;
@@ -276,13 +281,19 @@ class Drawing {
           placed.x - shape.width / 2, placed.y - shape.height / 2, shape.width, shape.height, shape.corner,
           shape.fill, escaped(topology_.vertex_name(placed.vertex)));
       const bool is_host = vertex.kind == VertexKind::gpu && !described_.has_gpus;
-      const std::string letter = is_host ? "H"
+      const std::string letter = is_host                           ? "H"
+                                 : !topology_.dimensions().empty() ? "C"
                                  : vertex.kind == VertexKind::fabric_switch
                                      ? (vertex.count > 1 ? fmt::format("× {}", vertex.count) : "")
                                      : std::string(shape.letter);
       if (!letter.empty()) {
-        body_ += text_element(placed.x, placed.y + 3.2, letter.size() > 1 ? 8 : 9, "middle", "#ffffff", true,
-                              letter);
+        const bool is_wide = vertex.kind == VertexKind::fabric_switch && placed.width > 80;
+        body_ += text_element(placed.x, placed.y + (is_wide ? 4.5 : 3.2),
+                              is_wide             ? 13
+                              : letter.size() > 1 ? 8
+                                                  : 9,
+                              "middle", "#ffffff", true,
+                              (is_wide ? topology_.vertex_name(placed.vertex) + " " : "") + letter);
       }
     }
   }

@@ -170,9 +170,10 @@ std::string print_text(const std::vector<Validation>& validations) {
   for (const Validation& file : validations) {
     text += (text.empty() ? "" : "\n") + file.title + "\n\n";
     if (const Table table = row_table(file.rows); !table.rows.empty()) {
-      text += text_table(table) + '\n' + text_table(family_table(file.rows)) + '\n';
+      text += text_table(table) + '\n' + text_table(family_table(file.rows));
     }
-    text += assumed_text(file.rows) + refused_text(file.rows);
+    const std::string notes = assumed_text(file.rows) + refused_text(file.rows);
+    text += (text.ends_with("\n\n") || notes.empty() ? "" : "\n") + notes;
   }
   return text;
 }

@@ -18,7 +18,7 @@ using testing::Pair;
 /// Sizes in bytes and times in nanoseconds.
 std::vector<std::pair<std::int64_t, std::int64_t>> times(const std::string& text) {
   std::vector<std::pair<std::int64_t, std::int64_t>> result;
-  for (const MeasuredTime& measured : parse_nccl_tests_log(text, "run.log")) {
+  for (const MeasuredTime& measured : parse_nccl_tests_log(text, "run.log").times) {
     result.emplace_back(measured.payload.count(), measured.time.count() / 1000);
   }
   return result;

@@ -122,6 +122,38 @@ TEST_F(MeasuredCollectives, take_the_times_that_nccl_tests_printed) {
   EXPECT_EQ(reductions, 2 * 4) << "one per pipeline and tensor rank";
 }
 
+TEST_F(MeasuredCollectives, of_another_group_are_warned_about) {
+  std::string log = "# Using devices\n";
+  for (int rank = 0; rank < 16; ++rank) {
+    log += "#  Rank " + std::to_string(rank) + " Group  0 Pid   4711 on " + (rank < 8 ? "host-a" : "host-b") +
+           " device  " + std::to_string(rank % 8) + " [0x1b] NVIDIA H100\n";
+  }
+  log += "# size count type redop root time algbw busbw #wrong\n1048576 262144 float sum -1 100.0 1 1 0\n";
+  std::ofstream(folder_ / "large.log") << log;
+  const std::string pin = "{measured: " + (folder_ / "large.log").string() + "}";
+  EXPECT_THAT(
+      prepared({"collectives={dp: " + pin + "}"}).warnings,
+      testing::ElementsAre(HasSubstr("collectives.dp.measured.all_reduce: the times are those of 16 ranks "
+                                     "on 2 nodes, and are used for 2 ranks on 1 node")));
+  EXPECT_THAT(
+      prepared({"collectives={dp: " + pin + "}", "parallelism={tensor: 1, pipeline: 1, data: 16}"}).warnings,
+      IsEmpty());
+}
+
+TEST(Collectives, without_messages_are_warned_about_once) {
+  const std::vector<std::string> overrides = {"simulation.fidelity=message",
+                                              "collectives={tp: {algorithm: nvls}}"};
+  EXPECT_THAT(prepared(overrides).warnings,
+              testing::Contains(HasSubstr("simulation.fidelity: where all-reduce runs as nvls, it stays one "
+                                          "transfer"))
+                  .Times(1));
+  EXPECT_THAT(prepared({"simulation.fidelity=message",
+                        "collectives={tp: {algorithm: ring}, dp: {algorithm: ring}, "
+                        "other: {algorithm: ring}}"})
+                  .warnings,
+              IsEmpty());
+}
+
 TEST_F(MeasuredCollectives, are_found_from_where_the_scenario_is) {
   std::string text = kSmallScenario + "collectives: {dp: {measured: all_reduce.log}}\n";
   text.replace(text.find("nodes: 1"), 8, "nodes: 2");

@@ -293,10 +293,10 @@ TEST_P(NamedCluster, is_as_large_as_it_is_published) {
 
 INSTANTIATE_TEST_SUITE_P(
     library, NamedCluster,
-    testing::Values(Published{"superpod-a100", 1120, 56, 0}, Published{"superpod-h100", 1024, 32, 16},
+    testing::Values(Published{"superpod-a100", 1120, 56, 80}, Published{"superpod-h100", 1024, 32, 16},
                     Published{"superpod-b200", 4096, 128, 128}, Published{"selene", 4480, 0, 0},
                     Published{"selene-512", 512, 0, 0}, Published{"perlmutter", 6144, 384, 0},
-                    Published{"meta-24k-roce", 24576, 1536, 0}, Published{"alibaba-hpn", 15360, 0, 0},
+                    Published{"meta-24k-roce", 24576, 1536, 0}, Published{"alibaba-hpn", 15360, 240, 128},
                     Published{"gb200-nvl72-pod", 576, 0, 0}, Published{"tpu-v4-8x8x8", 512, 0, 0},
                     Published{"tpu-v5p-8x8x16", 1024, 0, 0}, Published{"mi300x-8", 8, 0, 0},
                     Published{"dgx-a100-8", 8, 0, 0}, Published{"dgx-h100-64", 64, 0, 0},

@@ -97,7 +97,7 @@ TEST(Collective, PrintsATableThatReadsAsALogOfNcclTests) {
   ASSERT_EQ(text.code, 0) << text.err;
   EXPECT_THAT(text.out, HasSubstr("size         count      type   redop    root     time   algbw   busbw"));
   EXPECT_THAT(text.out, HasSubstr("# Avg bus bandwidth"));
-  const std::vector<MeasuredTime> times = parse_nccl_tests_log(text.out, "table");
+  const std::vector<MeasuredTime> times = parse_nccl_tests_log(text.out, "table").times;
   std::vector<std::string> as_json(arguments.begin() + 1, arguments.end());
   const json expected = rows(as_json);
   ASSERT_EQ(times.size(), expected.size());
@@ -202,6 +202,29 @@ TEST(Collective, TakesMeasuredTimesFromALog) {
   EXPECT_NEAR(measured[2]["time_s"], 200e-6, 1e-12);
 }
 
+TEST(Collective, SaysOfWhichGroupTheMeasuredTimesAreWhereItIsAnother) {
+  const TemporaryFolder folder;
+  const std::string log = folder.file("run.log",
+                                      "#  Rank  0 Pid  1 on  a device  0 [0x1b] NVIDIA H100\n"
+                                      "#  Rank  1 Pid  1 on  a device  1 [0x1c] NVIDIA H100\n"
+                                      "# size count type redop root time algbw busbw #wrong\n"
+                                      "1048576 262144 float sum -1 100.0 10.49 18.35 0\n");
+  const std::vector<std::string> base = {"collective", "all-reduce", "--cluster",  "dgx-h100",
+                                         "--sizes",    "1MiB",       "--measured", log};
+  EXPECT_THAT(call(base).err,
+              HasSubstr("the times are those of 2 ranks on 1 node, and are used for 8 ranks on "
+                        "1 node"));
+  std::vector<std::string> same = base;
+  same.insert(same.end(), {"--ranks", "2"});
+  EXPECT_EQ(call(same).err, "");
+}
+
+TEST(Collective, NamesTheNodesThatTakePart) {
+  const Outcome outcome =
+      call({"collective", "all-reduce", "--cluster", "perlmutter", "--nodes", "8", "--sizes", "1MiB"});
+  EXPECT_THAT(outcome.out, HasSubstr("all-reduce: 32 ranks on 8 nodes of perlmutter-gpu (perlmutter)\n"));
+}
+
 TEST(Collective, CarriesOutAnUnevenAllToAll) {
   const TemporaryFolder folder;
   const std::vector<std::string> base = {"all-to-all", "--cluster",    "dgx-h100", "--nodes",
@@ -255,6 +278,7 @@ TEST(Collective, IsRefusedWithTheReason) {
       {{"send", "--cluster", "dgx-h100", "--algorithm", "ring"}, "send: takes no --algorithm"},
       {{"all-reduce", "--cluster", "dgx-h100", "--sizes", "8"}, "--sizes"},
       {{"all-gather", "--cluster", "dgx-h100", "--sizes", "8B"}, "no size holds an element of 4 bytes"},
+      {{"all-reduce", "--cluster", "dgx-h100", "--ranks-list", "3"}, "--ranks-list: a group of one GPU"},
       {{"all-reduce", "--cluster", "dgx-h100", "--matrix", "m.csv"}, "--matrix: is for all-to-all"},
       {{"all-reduce", "--cluster", "dgx-h100", "--background", "send:1B:0->1,"}, "--background"},
       {{"all-reduce", "--cluster", "dgx-h100", "--measured", "no-such.log"}, "no-such.log"},

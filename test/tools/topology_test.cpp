@@ -1,8 +1,12 @@
+#include <algorithm>
 #include <filesystem>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <pugixml.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -158,6 +162,71 @@ TEST(TopologyCommand, DrawsEveryKindOfFabric) {
     EXPECT_GT(lines, 0U) << what;
     EXPECT_LT(svg.size(), std::size_t{200'000}) << what;  // a drawing, however large the cluster
   }
+}
+
+TEST(TopologyCommand, SaysThatAdaptiveRoutingTakesDetoursInADragonflysGroup) {
+  EXPECT_THAT(topology({"perlmutter"}), HasSubstr("95 % of the rate, and by detours within a group\n"));
+  EXPECT_THAT(topology({"dgx-h100", "--nodes", "64", "--set", "cluster.fabric.routing=adaptive"}),
+              HasSubstr("95 % of the rate\n"));
+}
+
+TEST(TopologyCommand, ReadsAClusterBelowItsKey) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("c.yaml", "cluster:\n  node: dgx-h100\n  nodes: 2\n");
+  EXPECT_THAT(topology({file}), HasSubstr("2 nodes of dgx-h100"));
+  EXPECT_THAT(topology({file, "--set", "cluster.nodes=3"}), HasSubstr("3 nodes of dgx-h100"));
+}
+
+TEST(TopologyCommand, DrawsEveryClassOfLinksInItsLegend) {
+  for (const char* name : {"perlmutter", "meta-24k-roce", "alibaba-hpn", "superpod-h100"}) {
+    const std::string svg = topology({name, "--format", "svg"});
+    pugi::xml_document document;
+    ASSERT_TRUE(document.load_string(svg.c_str()));
+    std::set<std::string> drawn;
+    std::set<std::string> named;
+    for (const pugi::xml_node& node : document.child("svg").children()) {
+      (std::string(node.name()) == "path" ? drawn : named).insert(node.attribute("stroke").value());
+    }
+    for (const std::string colour : {"#7a4b9a", "#0072b2", "#d55e00", "#8c8c8c", "#009e73"}) {
+      EXPECT_TRUE(!named.contains(colour) || drawn.contains(colour)) << name << ' ' << colour;
+    }
+  }
+}
+
+TEST(TopologyCommand, JoinsAllSwitchesThatItDraws) {
+  const std::string svg = topology({"meta-24k-roce", "--format", "svg"});
+  pugi::xml_document document;
+  ASSERT_TRUE(document.load_string(svg.c_str()));
+  std::vector<std::string> ends;
+  for (const pugi::xml_node& path : document.child("svg").children("path")) {
+    ends.emplace_back(path.attribute("d").value());
+  }
+  std::map<double, std::size_t> switches;  // by height
+  for (const pugi::xml_node& rect : document.child("svg").children("rect")) {
+    if (std::string(rect.attribute("fill").value()) != "#33475b") {
+      continue;
+    }
+    const double x = rect.attribute("x").as_double() + rect.attribute("width").as_double() / 2;
+    const double y = rect.attribute("y").as_double() + rect.attribute("height").as_double() / 2;
+    const std::string at = fmt::format("{:.1f} {:.1f}", x, y);
+    const auto links = std::count_if(ends.begin(), ends.end(), [&](const std::string& d) {
+      return d.starts_with("M" + at + " ") || d.ends_with("L" + at);
+    });
+    ++switches[y];
+    EXPECT_GE(links, y < 200 ? 1 : 2) << at;  // spines and leaves have uplinks too
+  }
+  EXPECT_EQ(switches.size(), 3U);
+}
+
+TEST(TopologyCommand, CountsWhatItLeavesOutOfADrawing) {
+  EXPECT_THAT(topology({"perlmutter", "--format", "svg"}),
+              HasSubstr("32 leaf switches (8 shown), 128 nodes"));
+  const std::string rack = topology({"gb200-nvl72-pod", "--format", "svg"});
+  EXPECT_THAT(rack, HasSubstr("72 leaf switches (16 shown)"));
+  EXPECT_THAT(rack, HasSubstr("node 0: 16 of 72 NICs, 16 of 72 GPUs"));
+  const std::string torus = topology({"tpu-v4-8x8x8", "--format", "svg"});
+  EXPECT_THAT(torus, HasSubstr("drawn are 4 × 4 × 4 at one corner, without the links that close longer rings"));
+  EXPECT_THAT(torus, HasSubstr("512 chips<"));
 }
 
 TEST(TopologyCommand, EscapesNamesInDrawings) {

@@ -57,6 +57,20 @@ TEST(ErrorSummary, TakesTheNearestRankAndTheMiddle) {
   EXPECT_EQ(summarize_errors({}).rows, 0U);
 }
 
+TEST(Validate, LeavesOneBlankLineBetweenTables) {
+  for (const std::vector<std::string>& files :
+       {std::vector<std::string>{kData + "perlmutter.csv", "zero-bubble-1.5b"},
+        {kData + "collectives.csv", "zero-bubble-1.5b"},
+        {kData + "perlmutter.csv"}}) {
+    std::vector<std::string> arguments = {"validate"};
+    arguments.insert(arguments.end(), files.begin(), files.end());
+    const Outcome outcome = call(arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out.find("\n\n\n"), std::string::npos) << outcome.out;
+    EXPECT_FALSE(outcome.out.ends_with("\n\n")) << outcome.out;
+  }
+}
+
 TEST(Validate, ReplaysCollectivesOnTheHardwareThatTheyName) {
   const json document = validate({kData + "collectives.csv"});
   EXPECT_EQ(document["schema"], "makespan.validate/1");

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "core/error.h"
@@ -98,7 +99,7 @@ CollectiveChoice choice_of(const Options& options) {
   choice.protocol = choice_named(options.protocol, Protocol::ll128, "--protocol");
   choice.channels = static_cast<int>(options.channels);
   if (!options.measured.empty()) {
-    choice.measured = parse_nccl_tests_log(read_input(options.measured), options.measured);
+    take_log(choice, parse_nccl_tests_log(read_input(options.measured), options.measured));
   }
   return choice;
 }
@@ -137,8 +138,10 @@ Operation operation_of(const Options& options, TestKind kind, const std::vector<
                                            : split_ranks(gpus, options.split, "--split");
   for (const std::vector<std::size_t>& group : operation.groups) {
     if (group.size() < 2) {
-      throw wrong(options.split.empty() ? "--ranks" : "--split", "a group of one GPU has nobody to talk to",
-                  "at least 2 ranks");
+      throw wrong(!options.split.empty()       ? "--split"
+                  : options.ranks_list.empty() ? "--ranks"
+                                               : "--ranks-list",
+                  "a group of one GPU has nobody to talk to", "at least 2 ranks");
     }
   }
   if (!options.matrix.empty()) {
@@ -147,6 +150,15 @@ Operation operation_of(const Options& options, TestKind kind, const std::vector<
   }
   operation.choice = choice_of(options);
   return operation;
+}
+
+/// Nodes that some GPUs are on, as a cluster counts them.
+std::size_t nodes_of(const std::vector<std::size_t>& gpus, const Topology& topology) {
+  std::set<std::size_t> nodes;
+  for (const std::size_t gpu : gpus) {
+    nodes.insert(topology.dimensions().empty() ? topology.gpus()[gpu].node : gpu);
+  }
+  return nodes.size();
 }
 
 /// The most that a rank holds for all: what the size of an uneven all-to-all is.
@@ -225,8 +237,14 @@ ExitCode run(const Options& options, Context& context) {
   }
   Operation operation = operation_of(options, type.kind, ranks_of(options, machine.topology));
   const std::vector<Operation> background = background_of(options, machine.topology);
+  const std::size_t nodes = nodes_of(operation.groups.front(), machine.topology);
+  const std::string mismatch = measured_mismatch(operation.choice, operation.groups.front().size(), nodes);
+  if (!mismatch.empty()) {
+    context.log->warn(options.measured + ": --measured: " + mismatch);
+  }
   CollectiveReport report{.kind = type.kind,
                           .cluster = cluster_text(cluster, machine.topology),
+                          .place = cluster_text(cluster, nodes),
                           .ranks = operation.groups.front().size(),
                           .groups = operation.groups.size(),
                           .background = options.background};
