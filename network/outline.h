@@ -12,8 +12,8 @@ namespace makespan {
 /// A topology for people to look at. What is alike and next to each other may be one vertex.
 struct Outline {
   struct Vertex {
-    std::string name;  ///< "n3.gpu2", "u0.leaf1", "n0..n31", "p0.spine0..p0.spine7"
-    std::string kind;  ///< "gpu", "nvswitch", "pcie", "cpu", "nic", "node", "leaf", "spine", "core", "switch"
+    std::string name;   ///< "n3.gpu2", "u0.leaf1", "n0..n31", "p0.spine0..p0.spine7"
+    std::string kind;   ///< "node", or to_string() of the vertex, or tier_name() of the switch
     std::string group;  ///< "node 3" for what is inside nodes, "unit 0" or "pod 0" for switches; may be empty
     int layer = 0;      ///< 0 GPUs and nodes, 1 PCIe switches, 2 sockets, 3 NICs, 4 and up switches by tier
     std::uint64_t count = 1;  ///< of what it stands for

@@ -22,7 +22,8 @@ namespace makespan {
                                       std::span<const std::string> overrides = {});
 
 /// A cluster by itself: a name from the library, or a YAML file that holds the keys of `cluster`, at its
-/// top or below that key, or a scenario. Overrides name keys as in a scenario: "cluster.nodes=4". Throws as read_scenario() does.
+/// top or below that key, or a scenario. Overrides name keys as in a scenario: "cluster.nodes=4". Throws as
+/// read_scenario() does.
 [[nodiscard]] Cluster read_cluster(const std::string& path_or_name,
                                    std::span<const std::string> overrides = {});
 
