@@ -308,34 +308,45 @@ class Verifier {
     }
   }
 
-  /// Every operation happens equally often for each micro-batch that its stage sees.
+  /// How a micro-batch runs its backward pass: some schedules halve those of some micro-batches only.
+  enum class Way : std::uint8_t { forward, whole, halves };
+  using Runs = std::tuple<std::int64_t, std::int64_t, Way>;  // process, stage
+
+  static bool has_input_half(const Passes& passes) {
+    return std::any_of(passes.backward.begin(), passes.backward.end(),
+                       [](const TraceEvent* slice) { return slice->work == "backward-input"; });
+  }
+
+  /// Every operation happens equally often for each micro-batch of its stage that goes the same way.
   void check_counts() {
-    std::map<std::pair<std::int64_t, std::int64_t>, std::set<std::int64_t>> microbatches;
-    std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t, std::string_view, std::string_view>,
-             std::map<std::int64_t, std::size_t>>
-        operations;
+    std::map<Runs, std::set<std::int64_t>> microbatches;
+    using Operation = std::tuple<Runs, std::int64_t, std::string_view, std::string_view>;
+    std::map<Operation, std::map<std::int64_t, std::size_t>> operations;
     bool any_backward = false;
     for (const auto& [key, passes] : passes_) {
       const auto& [pid, stage, microbatch] = key;
-      microbatches[{pid, stage}].insert(microbatch);
+      const bool is_halved = has_input_half(passes) || !passes.weight.empty();
       any_backward = any_backward || !passes.backward.empty();
       for (const Slices* slices : {&passes.forward, &passes.backward, &passes.weight}) {
+        const Way way = slices == &passes.forward ? Way::forward : is_halved ? Way::halves : Way::whole;
+        microbatches[{pid, stage, way}].insert(microbatch);
         for (const TraceEvent* slice : *slices) {
-          ++operations[{pid, stage, slice->layer, slice->work, slice->name}][microbatch];
+          ++operations[{{pid, stage, way}, slice->layer, slice->work, slice->name}][microbatch];
         }
       }
     }
     for (const auto& [operation, counts] : operations) {
-      const auto& [pid, stage, layer, work, name] = operation;
+      const auto& [runs, layer, work, name] = operation;
+      const auto& [pid, stage, way] = runs;
       std::map<std::size_t, std::size_t> frequency;
-      for (const std::int64_t microbatch : microbatches[{pid, stage}]) {
+      for (const std::int64_t microbatch : microbatches[runs]) {
         ++frequency[counts.contains(microbatch) ? counts.at(microbatch) : 0];
       }
       const std::size_t usual =
           std::max_element(frequency.begin(), frequency.end(), [](const auto& a, const auto& b) {
             return a.second < b.second;
           })->first;
-      for (const std::int64_t microbatch : microbatches[{pid, stage}]) {
+      for (const std::int64_t microbatch : microbatches[runs]) {
         const std::size_t count = counts.contains(microbatch) ? counts.at(microbatch) : 0;
         if (count != usual) {
           violated("'" + std::string(name) + "' of stage " + std::to_string(stage) +
@@ -347,10 +358,13 @@ class Verifier {
     }
     for (const auto& [key, passes] : passes_) {
       const auto& [pid, stage, microbatch] = key;
-      if (passes.forward.empty() || (any_backward && passes.backward.empty())) {
-        violated("Stage " + std::to_string(stage) + " on " + who(pid) + " lacks the " +
-                 (passes.forward.empty() ? "forward" : "backward") + " of micro-batch " +
-                 std::to_string(microbatch) + '.');
+      const char* const missing = passes.forward.empty()                             ? "forward"
+                                  : any_backward && passes.backward.empty()          ? "backward"
+                                  : has_input_half(passes) == !passes.weight.empty() ? nullptr
+                                                                                     : "rest of the backward";
+      if (missing != nullptr) {
+        violated("Stage " + std::to_string(stage) + " on " + who(pid) + " lacks the " + missing +
+                 " of micro-batch " + std::to_string(microbatch) + '.');
       }
     }
   }
