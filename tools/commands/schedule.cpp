@@ -1,12 +1,24 @@
+#include <algorithm>
+#include <array>
 #include <boost/multiprecision/cpp_int.hpp>
+#include <cmath>  // ceil
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "schedules/bare.h"
 #include "schedules/catalogue.h"
+#include "schedules/communication.h"
+#include "schedules/schedule_file.h"
+#include "schedules/validate.h"
 #include "tools/commands/command.h"
 #include "tools/progress.h"
+#include "tools/schedule_figure.h"
+#include "tools/schedule_input.h"
+#include "tools/schedule_palette.h"
 #include "tools/schedule_picture.h"
+#include "tools/schedule_trace.h"
 
 namespace makespan {
 
@@ -21,19 +33,58 @@ struct Options {
   std::int64_t chunks = 0;
   std::int64_t group = 0;
   bool lifo = false;
-  std::int64_t pieces = 1;
+  std::int64_t pieces = 0;
+  std::int64_t replicas = 0;
   BareCostTexts costs;
   std::string semantics = "independent";
   std::string format = "text";
+  bool communication_steps = false;
+  std::string palette;
+  std::string width;
+  bool transfers = false;
 };
 
+constexpr const char* kSvg = "svg";
+constexpr const char* kTikz = "tikz";
+
+Schedule schedule_of_file(const Options& options) {
+  const std::array<std::pair<const char*, bool>, 5> given = {{{"--ranks", options.ranks > 0},
+                                                              {"--microbatches", options.microbatches > 0},
+                                                              {"--chunks", options.chunks > 0},
+                                                              {"--group", options.group > 0},
+                                                              {"--lifo", options.lifo}}};
+  for (const auto& [option, is_given] : given) {
+    if (is_given) {
+      throw InputError(
+          {}, option,
+          "is for kinds of schedules, and '" + options.kind + "' is a file, which says it itself");
+    }
+  }
+  const auto size = [](std::int64_t value) {
+    return value > 0 ? std::optional(static_cast<int>(value)) : std::nullopt;
+  };
+  return read_schedule(options.kind, {.replicas = size(options.replicas), .pieces = size(options.pieces)});
+}
+
 Schedule schedule_of(const Options& options) {
-  return generate(options.kind, {.ranks = static_cast<int>(options.ranks),
-                                 .microbatches = static_cast<int>(options.microbatches),
-                                 .chunks = static_cast<int>(options.chunks),
-                                 .group = static_cast<int>(options.group),
-                                 .lifo = options.lifo,
-                                 .pieces = static_cast<int>(options.pieces)});
+  if (is_schedule_file(options.kind)) {
+    return schedule_of_file(options);
+  }
+  const ScheduleKind& kind = schedule_kind(options.kind);
+  if (options.ranks == 0 || options.microbatches == 0) {
+    throw InputError({}, "", fmt::format("{} is required", options.ranks == 0 ? "--ranks" : "--microbatches"),
+                     "see makespan schedule --help");
+  }
+  if (options.replicas > 0) {
+    throw InputError({}, "--replicas",
+                     fmt::format("is for files, and '{}' is a kind of schedule", kind.name));
+  }
+  return generate(kind.name, {.ranks = static_cast<int>(options.ranks),
+                              .microbatches = static_cast<int>(options.microbatches),
+                              .chunks = static_cast<int>(options.chunks),
+                              .group = static_cast<int>(options.group),
+                              .lifo = options.lifo,
+                              .pieces = static_cast<int>(std::max<std::int64_t>(options.pieces, 1))});
 }
 
 /// A whole number where the value is one.
@@ -63,11 +114,71 @@ void print_json(const Schedule& schedule, const BareResult& result, std::ostream
   out << json.dump(1) << '\n';
 }
 
-/// The form that PyTorch's pipelining loads as "compute_only": a line per rank, a cell per action.
-void print_csv(const Schedule& schedule, std::ostream& out) {
-  for (const std::vector<Action>& actions : schedule.actions) {
-    out << fmt::format("{}\n", fmt::join(cells(actions), ","));
+/// The forms that PyTorch's pipelining loads as "compute_only" and as "compute_comms".
+void print_csv(const Schedule& schedule, const Options& options, std::ostream& out) {
+  require_valid(schedule);
+  out << write_schedule_csv(options.communication_steps ? insert_communication(schedule, WeightSteps::keep)
+                                                        : schedule);
+}
+
+bool is_figure(const Options& options) {
+  return options.format == kSvg || options.format == kTikz;
+}
+
+/// Refuses options of other formats.
+void check_format(const Options& options) {
+  const std::array<std::pair<const char*, bool>, 3> of_figures = {{{"--palette", !options.palette.empty()},
+                                                                   {"--width", !options.width.empty()},
+                                                                   {"--transfers", options.transfers}}};
+  for (const auto& [option, is_given] : of_figures) {
+    if (is_given && !is_figure(options)) {
+      throw InputError({}, option, "is for --format svg and --format tikz, not " + options.format);
+    }
   }
+  if (options.communication_steps && options.format != "csv") {
+    throw InputError({}, "--communication-steps", "is for --format csv, not " + options.format);
+  }
+}
+
+void check_boxes(std::size_t boxes, const Options& options) {
+  const bool is_tikz = options.format == kTikz;
+  const std::size_t most = is_tikz ? kMaxTikzBoxes : kMaxSvgBoxes;
+  if (boxes > most) {
+    throw InputError(
+        {}, "--format " + options.format,
+        fmt::format("{} boxes and arrows are more than the {} that {}", boxes, most,
+                    is_tikz ? "TeX draws within reason" : "viewers show"),
+        is_tikz ? "take --format svg and convert it: rsvg-convert -f pdf" : "fewer ranks or micro-batches");
+  }
+}
+
+std::size_t count_computes(const Schedule& schedule) {
+  std::size_t count = 0;
+  for (const std::vector<Action>& actions : schedule.actions) {
+    count += static_cast<std::size_t>(std::count_if(
+        actions.begin(), actions.end(), [](const Action& action) { return is_compute(action.kind); }));
+  }
+  return count;
+}
+
+void print_figure(const Schedule& schedule, const BareRun& run, const BareCosts& costs,
+                  const Options& options, Context& context) {
+  FigureOptions choices;
+  choices.transfers = options.transfers;
+  if (!options.palette.empty()) {
+    choices.palette = options.palette;
+  }
+  if (!options.width.empty()) {
+    choices.width = read_width(options.width, "--width");
+  }
+  const ScheduleFigure figure = schedule_figure(schedule, run, costs, choices);
+  check_boxes(figure.boxes.size() + figure.messages.size(), options);
+  if (figure.width_for_numbers > 0) {
+    context.log->info(
+        "some boxes are too narrow for numbers of 6 pt; all are wide enough at --width {:.1f}in",
+        std::ceil(figure.width_for_numbers / kPointsPerInch * 10) / 10);
+  }
+  context.out << (options.format == kSvg ? schedule_svg(figure) : schedule_tikz(figure));
 }
 
 std::string peaks_text(const std::vector<int>& peaks) {
@@ -102,15 +213,23 @@ BareRun simulate_schedule(const Schedule& schedule, const BareCosts& costs, cons
 }
 
 ExitCode run(const Options& options, Context& context) {
+  check_format(options);
   const Schedule schedule = schedule_of(options);
   if (options.format == "csv") {
-    print_csv(schedule, context.out);
+    print_csv(schedule, options, context.out);
     return ExitCode::done;
+  }
+  if (is_figure(options)) {
+    check_boxes(count_computes(schedule), options);
   }
   const BareCosts costs = read_bare_costs(options.costs);
   const BareRun bare = simulate_schedule(schedule, costs, options, context);
   if (options.format == "json") {
     print_json(schedule, bare.result, context.out);
+  } else if (options.format == "trace") {
+    write_schedule_trace([&context](std::string_view piece) { context.out << piece; }, schedule, bare, costs);
+  } else if (is_figure(options)) {
+    print_figure(schedule, bare, costs, options, context);
   } else {
     print_text(schedule, bare, costs, context.out);
   }
@@ -144,17 +263,34 @@ void add_schedule(CLI::App& app, Context& context) {
                                  "makespan schedule 1f1b --ranks 4 --microbatches 8 --backward 2", run);
   Options& options = *command.options;
   constexpr std::int64_t kMost = kMaxSteps;
-  command.app->add_option("KIND", options.kind, "Schedule; see makespan list schedules")->required();
-  add_count(*command.app, "-p,--ranks", options.ranks, 1, kMost, "Pipeline ranks")->required();
-  add_count(*command.app, "-m,--microbatches", options.microbatches, 1, kMost, "Micro-batches")->required();
-  add_count(*command.app, "--chunks", options.chunks, 1, kMost, "Stages per rank (the fewest that the schedule has)");
+  command.app
+      ->add_option(
+          "KIND|FILE", options.kind,
+          "Schedule (see makespan list schedules), or a file with lists of actions, CSV or JSON; - reads "
+          "standard input")
+      ->required();
+  add_count(*command.app, "-p,--ranks", options.ranks, 1, kMost, "Pipeline ranks; not of a file");
+  add_count(*command.app, "-m,--microbatches", options.microbatches, 1, kMost,
+            "Micro-batches; not of a file");
+  add_count(*command.app, "--chunks", options.chunks, 1, kMost,
+            "Stages per rank (the fewest that the schedule has)");
   add_count(*command.app, "--group", options.group, 1, kMost, "Micro-batches per turn of a chunk");
   command.app->add_flag("--lifo", options.lifo, "gpipe: newest micro-batch first in the backward pass");
-  add_count(*command.app, "--pieces", options.pieces, 1, kMost, "seq1f1b: pieces of each sequence (1)");
+  add_count(*command.app, "--pieces", options.pieces, 1, kMost,
+            "seq1f1b and CSV: pieces of each sequence (1)");
+  add_count(*command.app, "--replicas", options.replicas, 1, kMaxReplicas,
+            "CSV: copies of the model, each with as many of the stages (1)");
   add_costs(*command.app, options.costs);
   add_choice(*command.app, "--semantics", options.semantics,
              {"independent", "per-peer", "per-rank", "blocking", "fused"}, "How messages are ordered");
-  add_choice(*command.app, "--format", options.format, {"text", "json", "csv"}, "How the result is printed");
+  add_choice(*command.app, "--format", options.format, {"text", "json", "csv", kSvg, kTikz, "trace"},
+             "How the result is printed");
+  command.app->add_flag("--communication-steps", options.communication_steps,
+                        "csv: with sends, receives and steps on sharded weights");
+  add_choice(*command.app, "--palette", options.palette, figure_palettes(), "svg, tikz: colours (megatron)");
+  add_text(*command.app, "--width", options.width, "svg, tikz: such as 84mm or 7in (3.3in)")
+      ->type_name("LENGTH");
+  command.app->add_flag("--transfers", options.transfers, "svg, tikz: messages as arrows");
 }
 
 }  // namespace makespan
