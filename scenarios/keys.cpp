@@ -4,6 +4,7 @@
 #include <array>
 
 #include "scenarios/key_builders.h"
+#include "scenarios/lower.h"
 #include "schedules/catalogue.h"
 
 namespace makespan {
@@ -176,18 +177,11 @@ Field parallelism_keys(Parallelism& parallelism) {
       });
 }
 
-/// Whether lowering knows what the schedule's actions are on a cluster.
-bool runs_in_scenarios(const ScheduleKind& kind) {
-  constexpr std::array kBare = {"interleaved-overlap", "pipedream", "pipedream-2bw", "seq1f1b",
-                                "chimera",             "dualpipe",  "dualpipev"};
-  return std::find(kBare.begin(), kBare.end(), kind.name) == kBare.end();
-}
-
 Field schedule_keys(ScheduleSpec& schedule) {
   Names kinds;
   Names later;
   for (const ScheduleKind& kind : schedule_kinds()) {
-    (runs_in_scenarios(kind) ? kinds : later).emplace_back(kind.name);
+    (lowers(kind) ? kinds : later).emplace_back(kind.name);
   }
   return section(
       "schedule", "The pipeline schedule; a word stands for `kind`.",

@@ -1,6 +1,7 @@
 #include "scenarios/lower.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -109,7 +110,8 @@ Lowering::Lowering(const Prepared& prepared, const Partition& partition)
       messages_(plan_messages(schedule_, *scenario_.schedule.communication)) {
   if (!scenario_.profile) {
     stages_ = stage_layers(scenario_, schedule_.stages());
-    workload_ = build_workload(scenario_, accelerator_);
+    workload_ = build_workload(scenario_, accelerator_,
+                               schedule_.rank_of_stage.front() == schedule_.rank_of_stage.back());
   }
 }
 
@@ -249,7 +251,7 @@ std::vector<std::vector<GradientUnit>> Lowering::buckets(int pipeline) {
   const std::vector<Action>& actions = schedule_.actions[static_cast<std::size_t>(pipeline)];
   std::vector<int> stages;
   for (const Action& action : actions) {
-    if (action.kind == ActionKind::backward) {
+    if (action.kind == ActionKind::backward || action.kind == ActionKind::backward_weight) {
       std::erase(stages, action.stage);
       stages.push_back(action.stage);
     }
@@ -319,17 +321,19 @@ void Lowering::reduce_gradients() {
 }
 
 void Lowering::tie_embeddings() {
-  const int last = layout_.pipeline() - 1;
-  if (!*scenario_.model.tied_embeddings || last == 0) {
+  const int first = schedule_.rank_of_stage.front();
+  const int last = schedule_.rank_of_stage.back();
+  if (!*scenario_.model.tied_embeddings || first == last) {
     return;
   }
   const Bytes payload = workload_->gradient_bytes * Bytes(workload_->embedding_parameters);
   const Label label{.name = names_.embedding_all_reduce, .phase = Phase::backward, .group = Group::other};
   for (int tensor = 0; tensor < layout_.tensor(); ++tensor) {
     for (int data = 0; data < layout_.data(); ++data) {
-      const TransferTasks transfer = collective(
-          CollectiveKind::all_reduce, {device(0, data, tensor), device(last, data, tensor)}, payload, label);
-      for (const int pipeline : {0, last}) {
+      const TransferTasks transfer =
+          collective(CollectiveKind::all_reduce, {device(first, data, tensor), device(last, data, tensor)},
+                     payload, label);
+      for (const int pipeline : {first, last}) {
         builder_.edge(place(pipeline, data).cell->last()[static_cast<std::size_t>(tensor)], transfer.first);
         if (const auto& chain = reduced_[{pipeline, tensor}]) {
           builder_.edge(*chain, transfer.first);
@@ -467,6 +471,12 @@ std::vector<MemorySplit> Lowering::statics() const {
 }
 
 }  // namespace
+
+bool lowers(const ScheduleKind& kind) {
+  constexpr std::array<std::string_view, 7> kBare = {
+      "interleaved-overlap", "pipedream", "pipedream-2bw", "seq1f1b", "chimera", "dualpipe", "dualpipev"};
+  return std::find(kBare.begin(), kBare.end(), kind.name) == kBare.end();
+}
 
 Lowered lower(const Prepared& prepared, const Partition& partition) {
   return Lowering(prepared, partition).run();

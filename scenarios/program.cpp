@@ -34,8 +34,10 @@ ActionTasks Program::emit(const Action& action, int iteration) {
     profiled();
   } else if (action.kind == ActionKind::forward) {
     forward();
+  } else if (action.kind == ActionKind::backward_weight) {
+    backward_weight();
   } else {
-    MAKESPAN_CHECK(action.kind == ActionKind::backward,
+    MAKESPAN_CHECK(is_pass(action.kind) && !action.overlaps_next,
                    "a schedule with an action that lowering does not know");
     backward();
   }
@@ -44,25 +46,29 @@ ActionTasks Program::emit(const Action& action, int iteration) {
 
 void Program::profiled() {
   const Profile& profile = *scenario_.profile;
-  const bool is_forward = action_.kind == ActionKind::forward;
-  Time duration;
-  if (is_forward) {
-    duration = of_stage(profile.forward, action_.stage);
-  } else if (!profile.backward.empty()) {
-    duration = of_stage(profile.backward, action_.stage);
-  } else {
-    duration =
-        of_stage(profile.backward_input, action_.stage) + of_stage(profile.backward_weight, action_.stage);
+  const auto input = [&] { return of_stage(profile.backward_input, action_.stage); };
+  const auto weight = [&] { return of_stage(profile.backward_weight, action_.stage); };
+  const auto run = [&](Time duration, NameId name, Phase phase) {
+    cell_.begin_span();
+    cell_.compute({.launch = Time(), .sm = duration, .memory = Time()}, label(name, phase));
+  };
+  switch (action_.kind) {
+    case ActionKind::forward:
+      run(of_stage(profile.forward, action_.stage), names_.forward, Phase::forward);
+      cell_.allocate(MemoryKind::activations, profile.activation);
+      return;
+    case ActionKind::backward_input:
+      run(input(), names_.backward, Phase::backward_input);
+      return;
+    case ActionKind::backward_weight:
+      run(weight(), names_.backward, Phase::backward_weight);
+      break;
+    default:
+      run(profile.backward.empty() ? input() + weight() : of_stage(profile.backward, action_.stage),
+          names_.backward, Phase::backward);
+      break;
   }
-  cell_.begin_span();
-  cell_.compute(
-      {.launch = Time(), .sm = duration, .memory = Time()},
-      label(is_forward ? names_.forward : names_.backward, is_forward ? Phase::forward : Phase::backward));
-  if (is_forward) {
-    cell_.allocate(MemoryKind::activations, profile.activation);
-  } else {
-    cell_.release(MemoryKind::activations, profile.activation);
-  }
+  cell_.release(MemoryKind::activations, profile.activation);
 }
 
 void Program::forward() {
@@ -90,19 +96,51 @@ void Program::backward() {
   if (stage.head) {
     backward_head();
   } else {
-    gather_message(action_.stage + 1, names_.gather_gradient, Phase::backward);
+    gather_message(action_.stage + 1, names_.gather_gradient,
+                   is_split() ? Phase::backward_input : Phase::backward);
   }
   for (int i = stage.count - 1; i >= 0; --i) {
     backward_layer(stage.first + i, i);
   }
   cell_.mark_output();
+  if (stage.embedding && !is_split()) {
+    backward_embedding(Phase::backward);
+  }
+}
+
+/// All its gradients are of weights.
+void Program::backward_embedding(Phase phase) {
+  if (sequence_parallel_) {
+    cell_.await(collective(CollectiveKind::all_gather, names_.all_gather, -1, phase));
+  }
+  cell_.compute(workload_->embedding_backward, label(names_.embedding, phase));
+  cell_.release(MemoryKind::activations, workload_->embedding_activation);
+  ready_[{action_.stage, GradientUnit::kEmbedding}] = cell_.last();
+}
+
+/// The weight gradients that an earlier action left, in the order of its layers. What they need was gathered
+/// and kept.
+void Program::backward_weight() {
+  const StageLayers& stage = stages_[static_cast<std::size_t>(action_.stage)];
+  const auto run = [&](const ComputeWork& work, NameId name, int layer) {
+    cell_.compute(work, label(name, Phase::backward_weight, layer));
+  };
+  if (stage.head) {
+    run(workload_->head_backward_weight, names_.head, -1);
+    cell_.release(MemoryKind::activations, workload_->head_weight_activation);
+    ready_[{action_.stage, GradientUnit::kHead}] = cell_.last();
+  }
+  for (int layer = stage.first + stage.count; layer-- > stage.first;) {
+    const HalfLayer& mlp = workload_->mlp;
+    run(mlp.row_weight + mlp.column_weight, names_.mlp, layer);
+    cell_.release(MemoryKind::activations, mlp.weight_activation);
+    const HalfLayer& attention = workload_->attention;
+    run(attention.row_weight + attention.column_weight, names_.attention, layer);
+    cell_.release(MemoryKind::activations, attention.weight_activation);
+    ready_[{action_.stage, layer}] = cell_.last();
+  }
   if (stage.embedding) {
-    if (sequence_parallel_) {
-      cell_.await(collective(CollectiveKind::all_gather, names_.all_gather, -1, Phase::backward));
-    }
-    cell_.compute(workload_->embedding_backward, label(names_.embedding, Phase::backward));
-    cell_.release(MemoryKind::activations, workload_->embedding_activation);
-    ready_[{action_.stage, GradientUnit::kEmbedding}] = cell_.last();
+    backward_embedding(Phase::backward_weight);
   }
 }
 
@@ -146,10 +184,27 @@ void Program::forward_layer(int layer, Phase phase) {
   reduce(layer, phase);
 }
 
+/// The input's gradient alone. The gathered input is kept for the weight gradients, which run later.
+void Program::backward_input_region(const ComputeWork& input, NameId name, int layer) {
+  std::optional<TaskId> gathered;
+  if (sequence_parallel_) {
+    gathered = collective(CollectiveKind::all_gather, names_.all_gather, layer, Phase::backward_input);
+  }
+  cell_.compute(input, label(name, Phase::backward_input, layer));
+  if (gathered) {
+    cell_.await(*gathered);
+  }
+  reduce(layer, Phase::backward_input);
+}
+
 void Program::backward_region(const Region& region, NameId name, int layer) {
+  if (is_split()) {
+    backward_input_region(region.input, name, layer);
+    return;
+  }
   const Label at = label(name, Phase::backward, layer);
   if (!overlap_) {
-    cell_.compute(region.input + region.weight, at);
+    cell_.compute(region.input + region.row_weight + region.column_weight, at);
     reduce(layer, Phase::backward);
     return;
   }
@@ -159,12 +214,12 @@ void Program::backward_region(const Region& region, NameId name, int layer) {
   if (sequence_parallel_) {
     gathered = collective(CollectiveKind::all_gather, names_.all_gather, layer, Phase::backward);
   }
-  cell_.compute(region.input, at);
+  cell_.compute(region.input + region.row_weight, at);
   const TaskId reduction = start_reduction(layer, Phase::backward);
   if (gathered) {
     cell_.await(*gathered);
   }
-  cell_.compute(region.weight, at);
+  cell_.compute(region.column_weight, at);
   cell_.await(reduction);
 }
 
@@ -176,20 +231,30 @@ void Program::backward_layer(int layer, int layer_in_stage) {
     forward_layer(layer, Phase::recompute);
     cell_.allocate(MemoryKind::activations, whole);
   }
-  gather(layer, Phase::backward);
+  const Phase phase = is_split() ? Phase::backward_input : Phase::backward;
+  gather(layer, phase);
   const HalfLayer& mlp = workload_->mlp;
-  backward_region({mlp.backward_input + mlp.row_weight, mlp.column_weight}, names_.mlp, layer);
-  gather(layer, Phase::backward);
+  backward_region({mlp.backward_input, mlp.row_weight, mlp.column_weight}, names_.mlp, layer);
+  gather(layer, phase);
   const HalfLayer& attention = workload_->attention;
   const bool again_core =
       scenario_.training.recompute.kind == RecomputeKind::selective && recomputed(layer_in_stage);
   if (again_core && attention.recompute.nominal() > Time(0)) {
     cell_.compute(attention.recompute, label(names_.attention, Phase::recompute, layer));
   }
-  backward_region({attention.backward_input + attention.row_weight, attention.column_weight},
-                  names_.attention, layer);
+  backward_region({attention.backward_input, attention.row_weight, attention.column_weight}, names_.attention,
+                  layer);
   cell_.release(MemoryKind::activations, again ? kept(layer_in_stage) + whole : kept(layer_in_stage));
-  ready_[{action_.stage, layer}] = cell_.last();
+  if (is_split()) {
+    keep_for_weights(mlp.weight_activation + attention.weight_activation);
+  } else {
+    ready_[{action_.stage, layer}] = cell_.last();
+  }
+}
+
+/// From the end of the input's gradient to that of the weights'.
+void Program::keep_for_weights(Bytes bytes) {
+  cell_.release(MemoryKind::activations, Bytes(0) - bytes);
 }
 
 void Program::forward_head() {
@@ -207,9 +272,13 @@ void Program::forward_head() {
 }
 
 void Program::backward_head() {
-  backward_region({workload_->head_backward_input, workload_->head_backward_weight}, names_.head, -1);
+  backward_region({workload_->head_backward_input, {}, workload_->head_backward_weight}, names_.head, -1);
   cell_.release(MemoryKind::activations, workload_->head_activation);
-  ready_[{action_.stage, GradientUnit::kHead}] = cell_.last();
+  if (is_split()) {
+    keep_for_weights(workload_->head_weight_activation);
+  } else {
+    ready_[{action_.stage, GradientUnit::kHead}] = cell_.last();
+  }
 }
 
 std::vector<GradientUnit> Program::gradient_units(int stage) const {

@@ -18,7 +18,9 @@ namespace makespan {
 /// Tensor parallelism is Megatron-LM's (arXiv 1909.08053): each half of a layer ends in an all-reduce,
 /// forward and backward. With sequence parallelism (arXiv 2205.05198) each all-reduce becomes an all-gather
 /// before and a reduce-scatter behind; the backward pass gathers its input a second time for the weight
-/// gradient.
+/// gradient. Split passes: I gathers, computes and reduces what the gradient of the input needs and keeps
+/// what W needs (inputs of the matrix multiplications, gradients of their outputs, gathered); W computes
+/// alone.
 class Program {
  public:
   /// `stages` are those of the whole pipeline. `workload` is unused, and may be null, with a profile.
@@ -37,21 +39,28 @@ class Program {
   }
 
  private:
-  /// The backward pass of a tensor-parallel region: the work up to its reduction, and what may run beside
-  /// that.
+  /// The backward pass of a tensor-parallel region, in the parts that a schedule may move. A whole backward
+  /// runs `input` and `row_weight` before its reduction and `column_weight` beside it.
   struct Region {
     ComputeWork input;
-    ComputeWork weight;
+    ComputeWork row_weight;
+    ComputeWork column_weight;
   };
 
   void profiled();
   void forward();
   void backward();
+  void backward_weight();
+  void backward_embedding(Phase phase);
   void forward_layer(int layer, Phase phase);
   void backward_layer(int layer, int layer_in_stage);
   void forward_head();
   void backward_head();
   void backward_region(const Region& region, NameId name, int layer);
+  void backward_input_region(const ComputeWork& input, NameId name, int layer);
+
+  [[nodiscard]] bool is_split() const { return action_.kind == ActionKind::backward_input; }
+
   void gather_message(int neighbour, NameId name, Phase phase);
   void gather(int layer, Phase phase);
   void reduce(int layer, Phase phase);
@@ -59,6 +68,7 @@ class Program {
   TaskId collective(CollectiveKind kind, NameId name, int layer, Phase phase);
   [[nodiscard]] bool recomputed(int layer_in_stage) const;
   [[nodiscard]] Bytes kept(int layer_in_stage) const;
+  void keep_for_weights(Bytes bytes);
   [[nodiscard]] Label label(NameId name, Phase phase, int layer = -1) const;
 
   const Scenario& scenario_;

@@ -47,6 +47,27 @@ std::vector<RankReport> rank_reports(const Prepared& prepared, const Lowered& lo
   return ranks;
 }
 
+/// The longest time from a rank's first pass to its last within the window.
+Time longest_span(const TaskGraph& graph, const Timeline& timeline, Window window) {
+  std::vector<std::pair<Time, Time>> spans(graph.devices, {window.end, window.begin});
+  for (std::size_t i = 0; i < graph.tasks.size(); ++i) {
+    const Phase phase = graph.label(TaskId(i)).phase;
+    const bool is_pass = phase == Phase::forward || phase == Phase::backward ||
+                         phase == Phase::backward_input || phase == Phase::backward_weight ||
+                         phase == Phase::recompute;
+    if (graph.tasks[i].kind == TaskKind::compute && is_pass && timeline.begin[i] >= window.begin) {
+      auto& [first, last] = spans[graph.tasks[i].place];
+      first = std::min(first, timeline.begin[i]);
+      last = std::max(last, timeline.end[i]);
+    }
+  }
+  Time longest;
+  for (const auto& [first, last] : spans) {
+    longest = std::max(longest, last - first);
+  }
+  return longest;
+}
+
 std::vector<RankClass> classes_of(const std::vector<RankReport>& ranks) {
   using Key = std::tuple<int, RankTime, Bytes, MemorySplit>;
   std::map<Key, std::size_t> known;
@@ -173,6 +194,7 @@ Report summarize(const Prepared& prepared, const Lowered& lowered, const Timelin
   report.iteration_time = report.window.length();
   report.ranks = rank_reports(prepared, lowered, timeline, report.window);
   report.classes = classes_of(report.ranks);
+  report.longest_span = longest_span(lowered.graph, timeline, report.window);
   for (const RankReport& rank : report.ranks) {
     report.bubble_total += rank.time.bubble_total();
     for (std::size_t group = 0; group < kGroups; ++group) {

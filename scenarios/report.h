@@ -61,6 +61,10 @@ struct Report {
   double hfu = 0;
   Time bubble_total;  ///< over all ranks
   double bubble_fraction = 0;
+  /// The longest time of a rank from its first pass to its last, optimizer and gradient norm left out: what
+  /// an iteration takes in a sequence whose optimizer steps are not synchronised (Qi et al. 2024, arXiv
+  /// 2401.10241).
+  Time longest_span;
   std::array<Time, kGroups> exposed_total;  ///< over all ranks
   Bytes peak_memory;
   Bytes memory_capacity;

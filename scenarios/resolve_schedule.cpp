@@ -16,9 +16,10 @@ void Resolver::schedule() {
     complain("schedule.chunks", schedule.kind + " has one chunk per rank, not " + text(schedule.chunks),
              "remove 'chunks', or use kind: interleaved");
   } else if (kind.least_chunks == kind.most_chunks && schedule.chunks != kind.least_chunks) {
-    complain("schedule.chunks",
-             schedule.kind + " has " + text(kind.least_chunks) + " chunks per rank, not " + text(schedule.chunks),
-             "remove 'chunks'");
+    complain(
+        "schedule.chunks",
+        schedule.kind + " has " + text(kind.least_chunks) + " chunks per rank, not " + text(schedule.chunks),
+        "remove 'chunks'");
   }
   if (has_chunks && schedule.chunks < 2) {
     complain("schedule.chunks", schedule.kind + " needs at least 2 chunks per rank",
@@ -136,6 +137,11 @@ void Resolver::profile() {
   } else if (!whole && !(input && weight)) {
     complain(root, "gives no backward pass",
              "give 'backward', or both 'backward_input' and 'backward_weight'");
+  }
+  if (whole && schedule_kind(s_.schedule.kind).splits) {
+    complain(root + ".backward",
+             s_.schedule.kind + " runs the halves of the backward pass at different times",
+             "give 'backward_input' and 'backward_weight' in its place");
   }
   if (given(root + ".message") && given(root + ".communication")) {
     complain(root + ".communication", "cannot be given together with 'message'",

@@ -4,6 +4,7 @@
 
 #include "scenarios/faults.h"
 #include "schedules/catalogue.h"
+#include "schedules/validate.h"
 
 namespace makespan {
 
@@ -34,6 +35,7 @@ Prepared prepare(Scenario scenario, std::vector<std::string> warnings) {
   options.group = static_cast<int>(scenario.schedule.group);
   options.lifo = scenario.schedule.lifo;
   Schedule schedule = generate(scenario.schedule.kind, options);
+  require_valid(schedule, *scenario.schedule.communication);
   Machine machine = build_machine(scenario.cluster);
   apply_faults(scenario, machine);
   warnings.insert(warnings.end(), machine.warnings.begin(), machine.warnings.end());

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "schedules/catalogue.h"
+
 namespace makespan {
 
 namespace {
@@ -11,6 +13,10 @@ struct LayerTasks {
   std::int64_t computes = 0;     ///< on each tensor-parallel rank
   std::int64_t collectives = 0;  ///< of their group
 };
+
+bool splits_backwards(const Scenario& scenario) {
+  return schedule_kind(scenario.schedule.kind).splits;
+}
 
 LayerTasks layer_tasks(const Scenario& scenario) {
   const Parallelism& parallelism = scenario.parallelism;
@@ -23,7 +29,8 @@ LayerTasks layer_tasks(const Scenario& scenario) {
   const std::int64_t collectives = parallelism.sequence_parallel ? 4 : tensor > 1 ? 2 : 0;
   const std::int64_t backward = parallelism.sequence_parallel ? 6 : collectives;
   const std::int64_t again = recompute.layers < 0 ? layers : std::min(layers, recompute.layers * stages);
-  LayerTasks tasks{.computes = layers * (2 + (overlap ? 4 : 2)),
+  const bool split = overlap || splits_backwards(scenario);
+  LayerTasks tasks{.computes = layers * (2 + (split ? 4 : 2)),
                    .collectives = layers * (collectives + backward)};
   if (recompute.kind == RecomputeKind::full) {
     tasks.computes += again * 2;
@@ -60,11 +67,11 @@ Uint128 most_tasks(const Scenario& scenario) {
   Uint128 per_microbatch = wide(messages * tensor);
   Uint128 per_iteration = 0;
   if (scenario.profile) {
-    per_microbatch += wide(2 * stages * tensor);
+    per_microbatch += wide((splits_backwards(scenario) ? 3 : 2) * stages * tensor);
   } else {
     const LayerTasks layers = layer_tasks(scenario);
-    // The embedding and the head: 2 + 3 computations; with tensor parallelism 2 + 6 collectives. A message
-    // that is split over the group is gathered behind.
+    // The embedding and the head: 2 + 3 computations, forward and each half of backward; with tensor
+    // parallelism 2 + 6 collectives. A message that is split over the group is gathered behind.
     const bool gathers = tensor > 1 && scenario.software.scatter_gather && !parallelism.sequence_parallel;
     const std::int64_t collectives = layers.collectives + (tensor > 1 ? 8 : 0) + (gathers ? messages : 0);
     per_microbatch +=

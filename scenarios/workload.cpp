@@ -177,6 +177,7 @@ HalfLayer attention_half(const Scenario& scenario, const Kernels& kernels) {
   const double split = s.tokens * 2.0 * (qkv + context);
   // Scores: softmax output, its dropout and mask (5 a s^2 b); flash attention keeps only the log-sum-exp.
   const double scores = flash ? 4.0 * s.tokens * s.heads : 5.0 * s.tokens * s.heads * s.sequence;
+  half.weight_activation = whole(s.tokens * 2.0 * (2.0 * s.hidden + context + qkv));
   half.activation = whole(whole_tokens + split + scores);
   half.selective_activation = flash ? half.activation : whole(whole_tokens + split);
   return half;
@@ -198,6 +199,7 @@ HalfLayer mlp_half(const Scenario& scenario, const Kernels& kernels) {
   half.parameters = whole_number(s.hidden * up + s.ffn * s.hidden + biases + norm);
   const double whole_tokens = s.norm_tokens * s.hidden * (2.0 + 2.0 + (gated ? 0.0 : 1.0));
   const double split = s.tokens * s.ffn * 2.0 * (gated ? 3.0 : 2.0);
+  half.weight_activation = whole(s.tokens * 2.0 * (2.0 * s.hidden + s.ffn + up));
   half.activation = whole(whole_tokens + split);
   half.selective_activation = half.activation;
   return half;
@@ -219,7 +221,7 @@ void add_embedding(const Scenario& scenario, const Kernels& kernels, Workload& w
   work.embedding_parameters = whole_number(s.vocabulary * s.hidden + positions);
 }
 
-void add_head(const Scenario& scenario, const Kernels& kernels, Workload& work) {
+void add_head(const Scenario& scenario, const Kernels& kernels, bool has_both_ends, Workload& work) {
   const Sizes& s = kernels.sizes();
   const double norm_states = s.norm_tokens * s.hidden;
   const double logits = s.tokens * s.vocabulary;
@@ -229,8 +231,10 @@ void add_head(const Scenario& scenario, const Kernels& kernels, Workload& work) 
   work.head_backward_input =
       kernels.bytes(6.0 * logits) + kernels.linear(s.vocabulary, s.hidden) + kernels.residual_norm_backward();
   work.head_backward_weight = kernels.weight_gradient(s.hidden, s.vocabulary);
+  work.head_weight_activation = whole(s.tokens * 2.0 * (s.hidden + s.vocabulary));
   work.head_activation = whole(2.0 * s.element * norm_states + 4.0 * logits);
-  const bool tied_here = *scenario.model.tied_embeddings && scenario.parallelism.pipeline == 1;
+  const bool tied_here =
+      *scenario.model.tied_embeddings && (has_both_ends || scenario.parallelism.pipeline == 1);
   const double norm = scenario.model.architecture == Architecture::gpt ? 2.0 * s.hidden : s.hidden;
   work.head_parameters = whole_number((tied_here ? 0.0 : s.vocabulary * s.hidden) + norm);
 }
@@ -242,7 +246,7 @@ std::int64_t padded_vocabulary(const Scenario& scenario) {
   return (scenario.model.vocabulary + multiple - 1) / multiple * multiple;
 }
 
-Workload build_workload(const Scenario& scenario, const Accelerator& accelerator) {
+Workload build_workload(const Scenario& scenario, const Accelerator& accelerator, bool has_both_ends) {
   const Kernels kernels(scenario, accelerator);
   const Sizes& s = kernels.sizes();
   Workload work;
@@ -250,7 +254,7 @@ Workload build_workload(const Scenario& scenario, const Accelerator& accelerator
   work.mlp = mlp_half(scenario, kernels);
   work.layer_input = whole(s.element * s.norm_tokens * s.hidden);
   add_embedding(scenario, kernels, work);
-  add_head(scenario, kernels, work);
+  add_head(scenario, kernels, has_both_ends, work);
   work.tensor_payload = whole(s.element * s.tokens * s.hidden);
   work.loss_payload = whole(4.0 * s.tokens);
   const bool split = scenario.parallelism.sequence_parallel || scenario.software.scatter_gather;

@@ -20,6 +20,10 @@ struct HalfLayer {
   std::int64_t parameters = 0;  ///< on this rank
   Bytes activation;             ///< kept from the forward to the backward pass when nothing is recomputed
   Bytes selective_activation;   ///< the same under selective recompute
+  /// Kept from the input's gradient to the weights' where a schedule splits them: inputs of the two linears
+  /// and gradients of their outputs, gathered. 32 s b h for attention and MLP of GPT together, as M_W of Qi
+  /// et al. 2024 (arXiv 2401.10241).
+  Bytes weight_activation;
 };
 
 /// What one tensor-parallel rank computes, stores and sends for one micro-batch, and what it keeps all the
@@ -43,6 +47,7 @@ struct Workload {
   ComputeWork head_backward_input;
   ComputeWork head_backward_weight;
   Bytes head_activation;
+  Bytes head_weight_activation;      ///< as HalfLayer::weight_activation
   std::int64_t head_parameters = 0;  ///< 0 when tied to an embedding on the same rank
 
   Bytes tensor_payload;  ///< hidden states of a micro-batch: what each tensor-parallel collective carries
@@ -56,8 +61,10 @@ struct Workload {
   [[nodiscard]] std::int64_t layer_parameters() const { return attention.parameters + mlp.parameters; }
 };
 
-/// Requires a resolved scenario with a model.
-[[nodiscard]] Workload build_workload(const Scenario& scenario, const Accelerator& accelerator);
+/// Requires a resolved scenario with a model. `has_both_ends`: one rank has the first and the last stage, and
+/// with them both ends of tied embeddings.
+[[nodiscard]] Workload build_workload(const Scenario& scenario, const Accelerator& accelerator,
+                                      bool has_both_ends = false);
 
 /// Adam on `parameters` local parameters, gradient norm and unscaling included.
 [[nodiscard]] ComputeWork optimizer_step(const Scenario& scenario, const Accelerator& accelerator,

@@ -237,7 +237,7 @@ Uint128 wide(Time time) {
 }  // namespace
 
 BareModel lower_bare(const Schedule& schedule, const BareCosts& costs, Communication communication) {
-  require_valid(schedule);
+  require_valid(schedule, communication);
   return Lowering(schedule, costs).run(communication);
 }
 

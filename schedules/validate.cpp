@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "schedules/deadlock.h"
 #include "schedules/passes.h"
 
 namespace makespan {
@@ -462,7 +463,7 @@ std::vector<std::string> validate(const Schedule& schedule) {
   return problems;
 }
 
-void require_valid(const Schedule& schedule) {
+void require_valid(const Schedule& schedule, Communication communication) {
   const std::vector<std::string> problems = find_problems(schedule);
   if (!problems.empty()) {
     std::string text;
@@ -471,7 +472,10 @@ void require_valid(const Schedule& schedule) {
     }
     throw InputError(SourceLocation{}, "schedule " + schedule.kind, text);
   }
-  const std::string deadlock = find_deadlock(schedule);
+  std::string deadlock = find_deadlock(schedule);
+  if (deadlock.empty() && communication != Communication::independent) {
+    deadlock = find_deadlock(schedule, communication);
+  }
   if (!deadlock.empty()) {
     throw InfeasibleError("schedule " + schedule.kind + ": " + deadlock);
   }

@@ -24,7 +24,8 @@ inline constexpr std::size_t kMaxProblems = 20;
 /// find_problems, and if there are none, the deadlock.
 [[nodiscard]] std::vector<std::string> validate(const Schedule& schedule);
 
-/// Throws InputError with all problems, or InfeasibleError with the deadlock.
-void require_valid(const Schedule& schedule);
+/// Throws InputError with all problems, or InfeasibleError with the deadlock: of messages that are
+/// independent, or of those under `communication`.
+void require_valid(const Schedule& schedule, Communication communication = Communication::independent);
 
 }  // namespace makespan

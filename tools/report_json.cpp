@@ -147,6 +147,7 @@ std::string report_json(const Report& report, bool every_rank) {
   json["hardware_tflops_per_gpu"] = report.hardware_tflops_per_gpu;
   json["mfu"] = report.mfu;
   json["hfu"] = report.hfu;
+  put(json, "longest_span", report.longest_span);
   json["bubble_fraction"] = report.bubble_fraction;
   put_mean(json, "bubble", report.bubble_total, report.ranks.size());
   put_exposed(json, report);

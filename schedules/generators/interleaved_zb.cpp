@@ -50,6 +50,7 @@ const ScheduleKind kInterleavedZb = {
     .summary = "interleaved 1F1B with weight gradients moved into the bubbles",
     .source = "Qi et al. 2024, arXiv 2401.10241; PyTorch, ScheduleInterleavedZeroBubble",
     .most_chunks = kMaxSteps,
+    .splits = true,
     .has_group = true,
     .generate = interleaved_zb};
 

@@ -23,6 +23,7 @@ const ScheduleKind kVHalf = {.name = "v-half",
                              .source = "Qi et al. 2024, arXiv 2405.15362",
                              .least_chunks = 2,
                              .most_chunks = 2,
+                             .splits = true,
                              .generate = v_half};
 
 }  // namespace makespan

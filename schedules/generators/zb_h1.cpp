@@ -17,6 +17,7 @@ const ScheduleKind kZbH1 = {
     .name = "zb-h1",
     .summary = "1F1B with weight gradients moved into the bubbles, at the memory of 1F1B",
     .source = "Qi et al. 2024, arXiv 2401.10241 (ZB-H1, ZB1P)",
+    .splits = true,
     .generate = zb_h1};
 
 }  // namespace makespan

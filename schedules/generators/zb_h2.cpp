@@ -17,6 +17,7 @@ extern const ScheduleKind kZbH2;
 const ScheduleKind kZbH2 = {.name = "zb-h2",
                             .summary = "zero bubble within each rank's span, at twice the memory of 1F1B",
                             .source = "Qi et al. 2024, arXiv 2401.10241 (ZB-H2, ZB2P)",
+                            .splits = true,
                             .generate = zb_h2};
 
 }  // namespace makespan

@@ -100,6 +100,7 @@ const ScheduleKind kZbV = {.name = "zb-v",
                            .source = "Qi et al. 2024, arXiv 2401.10241, section 6",
                            .least_chunks = 2,
                            .most_chunks = 2,
+                           .splits = true,
                            .generate = zb_v};
 
 }  // namespace makespan

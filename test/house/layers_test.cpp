@@ -81,6 +81,10 @@ TEST(layers, every_source_is_listed_in_the_build_file_of_its_folder) {
       }
     }
     for (const fs::path& file : sources(folder)) {
+      const std::string own_folder = file.parent_path().filename().string();
+      if (lists.find(own_folder + "/*" + file.extension().string()) != std::string::npos) {
+        continue;  // takes every file of the folder
+      }
       EXPECT_NE(lists.find(file.filename().string()), std::string::npos) << file << " is not built";
     }
   }

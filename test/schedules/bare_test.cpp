@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "schedules/catalogue.h"
+#include "schedules/deadlock.h"
 #include "test/schedules/list_oracle.h"
 #include "test/schedules/pytorch_files.h"
 
@@ -385,11 +386,16 @@ TEST(BareDeadlock, IsToldAsWhoWaitsForWhom) {
   }
 }
 
-TEST(BareDeadlock, OfMessagesThatBlockIsToldByTheSimulator) {
+TEST(BareDeadlock, OfMessagesThatBlockIsToldAsWell) {
   // Each rank sends first and receives after: fine with independent messages, a deadlock when sends block.
   const Schedule schedule = schedule_from_lists({"0F0,0SEND_F0,0RECV_B0,0F1,0SEND_F1,0B0,0RECV_B1,0B1",
                                                  "1RECV_F0,1F0,1RECV_F1,1B0,1SEND_B0,1F1,1B1,1SEND_B1"});
   EXPECT_NO_THROW(static_cast<void>(run(schedule, BareCosts{}, Communication::independent)));
+  EXPECT_EQ(find_deadlock(schedule, Communication::independent), "");
+  EXPECT_EQ(find_deadlock(schedule, Communication::blocking),
+            "deadlock with blocking communication: rank 0 waits at 0F1 for the gradient of 1B0 from rank 1 "
+            "to rank 0; "
+            "rank 1 waits at 1B0 for the activation of 0F1 from rank 0 to rank 1");
   EXPECT_THROW(static_cast<void>(run(schedule, BareCosts{}, Communication::blocking)), InfeasibleError);
 }
 

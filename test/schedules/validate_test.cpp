@@ -10,6 +10,7 @@
 #include "core/random.h"
 #include "schedules/catalogue.h"
 #include "schedules/communication.h"
+#include "schedules/deadlock.h"
 #include "schedules/passes.h"
 #include "test/schedules/pytorch_files.h"
 
@@ -210,6 +211,79 @@ bool runs_to_the_end(const Schedule& schedule) {
     }
   }
   return true;
+}
+
+/// Whether actions and messages can all be run when they are tried over and over again.
+bool runs_with_messages(const Schedule& schedule, Communication communication) {
+  const std::vector<Message> messages = plan_messages(schedule, communication);
+  std::vector<std::size_t> next(schedule.actions.size(), 0);  // first action of each rank that has not run
+  std::vector<bool> sent(messages.size(), false);
+  const auto has_run = [&](const ActionRef& action) {
+    return static_cast<std::size_t>(action.position) < next[static_cast<std::size_t>(action.rank)];
+  };
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (std::size_t m = 0; m < messages.size(); ++m) {
+      const Message& message = messages[m];
+      if (!sent[m] && has_run(message.producer) &&
+          std::all_of(message.after.begin(), message.after.end(), has_run) &&
+          std::all_of(message.after_messages.begin(), message.after_messages.end(),
+                      [&](int other) { return sent[static_cast<std::size_t>(other)]; })) {
+        sent[m] = moved = true;
+      }
+    }
+    for (std::size_t rank = 0; rank < next.size(); ++rank) {
+      const std::vector<Action>& actions = schedule.actions[rank];
+      if (next[rank] == actions.size()) {
+        continue;
+      }
+      const std::size_t length = actions[next[rank]].overlaps_next ? 2 : 1;
+      const auto is_here = [&](const ActionRef& action) {
+        const auto position = static_cast<std::size_t>(action.position);
+        return static_cast<std::size_t>(action.rank) == rank && position >= next[rank] &&
+               position < next[rank] + length;
+      };
+      bool waits = false;
+      for (std::size_t m = 0; m < messages.size(); ++m) {
+        waits = waits ||
+                (!sent[m] && (is_here(messages[m].consumer) ||
+                              std::any_of(messages[m].before.begin(), messages[m].before.end(), is_here)));
+      }
+      if (!waits) {
+        next[rank] += length;
+        moved = true;
+      }
+    }
+  }
+  for (std::size_t rank = 0; rank < next.size(); ++rank) {
+    if (next[rank] < schedule.actions[rank].size()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+TEST(FindDeadlock, AgreesWithTryingOverAndOverUnderEverySemantics) {
+  int deadlocks = 0;
+  for (const ScheduleKind& kind : schedule_kinds()) {
+    for (const int p : {2, 3, 4}) {
+      for (const Communication communication : {Communication::per_peer, Communication::per_rank,
+                                                Communication::blocking, Communication::fused}) {
+        const bool few = kind.name == "hanayo";
+        const ScheduleOptions options{.ranks = p, .microbatches = few ? p : 2 * p};
+        if (p == 3 && (kind.name == "chimera" || kind.name == "dualpipe")) {
+          continue;
+        }
+        const Schedule schedule = generate(kind.name, options);
+        const std::string deadlock = find_deadlock(schedule, communication);
+        EXPECT_EQ(deadlock.empty(), runs_with_messages(schedule, communication))
+            << kind.name << ' ' << p << ' ' << to_string(communication) << ' ' << deadlock;
+        deadlocks += deadlock.empty() ? 0 : 1;
+        EXPECT_TRUE(deadlock.empty() || deadlock.find("waits at") != std::string::npos);
+      }
+    }
+  }
+  EXPECT_GT(deadlocks, 10);
 }
 
 TEST(FindDeadlock, AgreesWithTryingTheRanksOverAndOverOnDisturbedSchedules) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <iostream>
@@ -10,6 +11,7 @@ namespace makespan {
 namespace {
 
 using nlohmann::json;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -92,6 +94,57 @@ TEST(CompareSchedules, RefusesChunksForAKindThatHasOne) {
   const Outcome outcome = call({"compare", "tiny-8xa100", "--schedules", "gpipe:2"});
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("gpipe has one chunk per rank, not 2"));
+}
+
+TEST(CompareSchedules, RunsAllAndSortsThemWithReasons) {
+  const json rows = rows_of({"llama3-8b-64xh100", "--schedules", "all"});
+  ASSERT_GE(rows.size(), 12U);
+  const auto of = [&](const std::string& name) {
+    return *std::find_if(rows.begin(), rows.end(), [&](const json& row) { return row["name"] == name; });
+  };
+  // What fits comes first, the fastest in front; speed-ups are over the scenario's own schedule.
+  double last = 0;
+  int kind = 0;
+  for (const json& row : rows) {
+    const int here = row.contains("reason") ? 2 : row["out_of_memory"].is_null() ? 0 : 1;
+    EXPECT_GE(here, kind);
+    if (here == kind && here < 2) {
+      EXPECT_GE(row["iteration_time_s"], last);
+    }
+    if (here < 2) {
+      last = row["iteration_time_s"];
+      EXPECT_DOUBLE_EQ(row["speed_up"], of("1f1b")["iteration_time_s"].get<double>() / last);
+    }
+    kind = here;
+  }
+  EXPECT_EQ(of("1f1b")["speed_up"], 1.0);
+  EXPECT_GT(of("zb-v")["speed_up"], of("zb-h1")["speed_up"]);
+  EXPECT_THAT(std::string(of("gpipe")["out_of_memory"]), HasSubstr("out of memory"));
+  EXPECT_THAT(std::string(of("hanayo:2")["reason"]), HasSubstr("16 is more than the 4 ranks"));
+}
+
+TEST(CompareSchedules, PrintsEveryFormat) {
+  const auto print = [](const std::string& format) {
+    const Outcome outcome = call({"compare", "tiny-8xa100", "--schedules", "1f1b,zb-h1", "--format", format});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome.out;
+  };
+  EXPECT_THAT(print("text"), AllOf(HasSubstr("speed-up"), HasSubstr("warm-up"), HasSubstr("longest span")));
+  EXPECT_THAT(print("csv"), HasSubstr("name,iteration_time_s,speed_up,"));
+  EXPECT_THAT(print("markdown"), HasSubstr("| zb-h1 |"));
+  EXPECT_THAT(print("latex"), AllOf(HasSubstr("\\toprule"), HasSubstr("\\%"), HasSubstr("zb-h1")));
+}
+
+TEST(CompareSchedules, DividesAProfileAmongTheChunksOfAnotherSchedule) {
+  const json rows = rows_of({"zero-bubble-1.5b", "--schedules", "zb-h1,zb-v"});
+  const auto compute = [](const json& row) {
+    double sum = 0;
+    for (const json& rank : row["ranks"]) {
+      sum += rank["compute_s"].get<double>() * rank["count"].get<double>();
+    }
+    return sum;
+  };
+  EXPECT_NEAR(compute(rows[0]), compute(rows[1]), 1e-6 * compute(rows[0]));
 }
 
 /// Lets the program read `text` from the standard input.

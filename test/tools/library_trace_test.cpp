@@ -1,6 +1,7 @@
 #include <cctype>
 #include <cstdlib>
 #include <fstream>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <string>
 
@@ -30,6 +31,31 @@ TEST_P(LibraryTrace, ObeysEveryLaw) {
 
 INSTANTIATE_TEST_SUITE_P(every_scenario, LibraryTrace,
                          testing::ValuesIn(library_names(LibraryKind::scenarios)),
+                         [](const auto& parameter) { return as_test_name(parameter.param); });
+
+class ScheduleTrace : public testing::TestWithParam<std::string> {};
+
+TEST_P(ScheduleTrace, ObeysEveryLawUnderEverySemantics) {
+  for (const char* communication : {"independent", "per-peer", "fused"}) {
+    const TemporaryFolder folder;
+    const Outcome outcome =
+        call({"run", "tiny-8xa100", "--out", folder.path().string(), "-q", "--trace-ranks", "all", "--set",
+              "schedule={kind: " + GetParam() + ", communication: " + communication + "}", "--set",
+              "parallelism.sequence_parallel=true", "--set",
+              GetParam() == "hanayo" ? "training.global_batch=8" : "training.global_batch=32"});
+    if (outcome.code == 1) {
+      EXPECT_THAT(outcome.err, testing::HasSubstr("deadlock with fused communication: rank 0 waits at "));
+      continue;
+    }
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const Outcome verdict = call({"verify", (folder.path() / "trace.json.gz").string()});
+    EXPECT_EQ(verdict.code, 0) << communication << '\n' << verdict.out << verdict.err;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(kinds, ScheduleTrace,
+                         testing::Values("eager-1f1b", "looped-bfs, chunks: 2", "hanayo", "zb-h1", "zb-h2",
+                                         "interleaved-zb, chunks: 2", "zb-v", "v-half", "v-min"),
                          [](const auto& parameter) { return as_test_name(parameter.param); });
 
 TEST(LibraryTrace, ObeysEveryLawWhileLinksFailAndHeal) {

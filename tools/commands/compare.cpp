@@ -1,24 +1,21 @@
 #include <algorithm>
 #include <charconv>
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "core/error.h"
+#include "scenarios/lower.h"
 #include "scenarios/reader.h"
 #include "scenarios/yaml.h"
 #include "schedules/catalogue.h"
 #include "tools/commands/command.h"
 #include "tools/commands/scenario_options.h"
-#include "tools/report_writer.h"
-#include "tools/table.h"
+#include "tools/compare_report.h"
 
 namespace makespan {
 
 namespace {
-
-using nlohmann::ordered_json;
 
 struct Options {
   std::vector<std::string> scenarios;
@@ -65,25 +62,6 @@ void refuse_two_schedules(const std::vector<std::string>& overrides) {
   }
 }
 
-std::vector<Candidate> candidates(const Options& options) {
-  std::vector<Candidate> result;
-  if (options.schedules.empty()) {
-    for (const std::string& scenario : options.scenarios) {
-      result.push_back({scenario, std::nullopt});
-    }
-    return result;
-  }
-  if (options.scenarios.size() > 1) {
-    throw InputError(SourceLocation{}, "--schedules",
-                     "goes with one scenario, and there are " + std::to_string(options.scenarios.size()));
-  }
-  refuse_two_schedules(options.overrides);
-  for (const std::string& schedule : options.schedules) {
-    result.push_back({options.scenarios.front(), parse_choice(schedule)});
-  }
-  return result;
-}
-
 /// Reads scenarios, and the standard input once.
 class ScenarioSource {
  public:
@@ -100,6 +78,43 @@ class ScenarioSource {
  private:
   std::optional<std::string> standard_input_;
 };
+
+bool asks_for_all(const Options& options) {
+  return options.schedules.size() == 1 && options.schedules.front() == "all";
+}
+
+/// Every kind that scenarios run, those with a choice of chunks with two; `own` first, as it is.
+std::vector<std::string> all_schedules(const std::string& own) {
+  std::vector<std::string> schedules = {own};
+  for (const ScheduleKind& kind : schedule_kinds()) {
+    if (lowers(kind) && kind.name != own) {
+      schedules.push_back(std::string(kind.name) + (kind.most_chunks > 2 ? ":2" : ""));
+    }
+  }
+  return schedules;
+}
+
+std::vector<Candidate> candidates(const Options& options, ScenarioSource& source) {
+  std::vector<Candidate> result;
+  if (options.schedules.empty()) {
+    for (const std::string& scenario : options.scenarios) {
+      result.push_back({scenario, std::nullopt});
+    }
+    return result;
+  }
+  if (options.scenarios.size() > 1) {
+    throw InputError(SourceLocation{}, "--schedules",
+                     "goes with one scenario, and there are " + std::to_string(options.scenarios.size()));
+  }
+  refuse_two_schedules(options.overrides);
+  const std::string& scenario = options.scenarios.front();
+  for (const std::string& schedule :
+       asks_for_all(options) ? all_schedules(source.read(scenario, options.overrides).schedule.kind)
+                             : options.schedules) {
+    result.push_back({scenario, parse_choice(schedule)});
+  }
+  return result;
+}
 
 /// Takes away what the schedule kind has no use for: the scenario gave it for another one.
 void drop_foreign_keys(Scenario& scenario, const Choice& choice) {
@@ -119,6 +134,32 @@ void drop_foreign_keys(Scenario& scenario, const Choice& choice) {
   }
 }
 
+/// The times of a profile are those of one stage. A schedule with other chunks cuts a rank's share into other
+/// stages: the share stays.
+void share_profile(Scenario& scenario, std::int64_t own_chunks) {
+  const ScheduleSpec& schedule = scenario.schedule;
+  const std::int64_t chunks = scenario.locations.contains("schedule.chunks")
+                                  ? schedule.chunks
+                                  : schedule_kind(schedule.kind).least_chunks;
+  if (!scenario.profile || chunks == own_chunks) {
+    return;
+  }
+  Profile& profile = *scenario.profile;
+  for (std::vector<Time>* times :
+       {&profile.forward, &profile.backward, &profile.backward_input, &profile.backward_weight}) {
+    if (times->size() > 1) {
+      throw InputError(SourceLocation{}, "--schedules",
+                       "the profile gives each of its stages a time of its own, and " + schedule.kind +
+                           " has " + std::to_string(chunks) + " stages per rank, not " +
+                           std::to_string(own_chunks));
+    }
+    for (Time& time : *times) {
+      time = Time(time.count() * own_chunks / chunks);
+    }
+  }
+  profile.activation = Bytes(profile.activation.count() * own_chunks / chunks);
+}
+
 Scenario read_candidate(const Candidate& candidate, const Options& options, ScenarioSource& source) {
   if (!candidate.choice) {
     return source.read(candidate.scenario, options.overrides);
@@ -129,85 +170,19 @@ Scenario read_candidate(const Candidate& candidate, const Options& options, Scen
   if (choice.chunks > 0) {
     overrides.push_back("schedule.chunks=" + std::to_string(choice.chunks));
   }
+  const Scenario own = source.read(candidate.scenario, options.overrides);
   Scenario scenario = source.read(candidate.scenario, overrides);
   drop_foreign_keys(scenario, choice);
+  share_profile(scenario, own.locations.contains("schedule.chunks")
+                              ? own.schedule.chunks
+                              : schedule_kind(own.schedule.kind).least_chunks);
   return scenario;
 }
 
-struct Row {
-  std::string name;
-  Report report;
-};
-
-double mean_exposed(const Report& report) {
-  Time sum;
-  for (const Time exposed : report.exposed_total) {
-    sum += exposed;
-  }
-  return report.ranks.empty() ? 0.0 : seconds(sum) / static_cast<double>(report.ranks.size());
-}
-
-Table text_rows(const std::vector<Row>& rows) {
-  Table table{{"", "iteration", "against first", "tokens/s", "MFU", "bubble", "exposed comm.", "peak memory"},
-              {}};
-  const double first = seconds(rows.front().report.iteration_time);
-  for (const auto& [name, report] : rows) {
-    const bool has_model = report.tokens_per_s > 0;  // a profile of measured stage times has none
-    const double more = seconds(report.iteration_time) - first;
-    table.rows.push_back({name, time_text(seconds(report.iteration_time)),
-                          first > 0 ? fmt::format("{:+.1f} %", 100 * more / first) : "-",
-                          has_model ? fmt::format("{:.0f}", report.tokens_per_s) : "-",
-                          has_model ? fmt::format("{:.1f} %", 100 * report.mfu) : "-",
-                          fmt::format("{:.1f} %", 100 * report.bubble_fraction),
-                          time_text(mean_exposed(report)),
-                          bytes_text(report.peak_memory) + (report.out_of_memory ? " (too much)" : "")});
-  }
-  return table;
-}
-
-Table exact_rows(const std::vector<Row>& rows) {
-  Table table{{"name", "iteration_time_s", "tokens_per_s", "model_tflops_per_gpu", "mfu", "bubble_fraction",
-               "exposed_communication_s", "peak_memory_bytes", "fits_memory"},
-              {}};
-  for (const auto& [name, report] : rows) {
-    table.rows.push_back({name, fmt::format("{}", seconds(report.iteration_time)),
-                          fmt::format("{}", report.tokens_per_s),
-                          fmt::format("{}", report.model_tflops_per_gpu), fmt::format("{}", report.mfu),
-                          fmt::format("{}", report.bubble_fraction), fmt::format("{}", mean_exposed(report)),
-                          std::to_string(report.peak_memory.count()), report.out_of_memory ? "no" : "yes"});
-  }
-  return table;
-}
-
-std::string json_rows(const std::vector<Row>& rows) {
-  ordered_json list = ordered_json::array();
-  for (const auto& [name, report] : rows) {
-    ordered_json entry = ordered_json::parse(report_json(report));
-    entry["name"] = name;
-    list.push_back(std::move(entry));
-  }
-  return ordered_json({{"schema", "makespan.compare/1"}, {"rows", std::move(list)}})
-             .dump(1, ' ', false, ordered_json::error_handler_t::replace) +
-         '\n';
-}
-
-std::string print(const std::vector<Row>& rows, const std::string& format) {
-  if (format == "json") {
-    return json_rows(rows);
-  }
-  if (format == "csv") {
-    return csv_table(exact_rows(rows));
-  }
-  if (format == "markdown") {
-    return markdown_table(text_rows(rows));
-  }
-  return format == "latex" ? latex_table(text_rows(rows)) : text_table(text_rows(rows));
-}
-
 /// `name`, or with the first free " #2", " #3", ... behind it.
-std::string unique_name(const std::vector<Row>& rows, const std::string& name) {
+std::string unique_name(const std::vector<CompareRow>& rows, const std::string& name) {
   const auto is_taken = [&rows](const std::string& wanted) {
-    return std::any_of(rows.begin(), rows.end(), [&](const Row& row) { return row.name == wanted; });
+    return std::any_of(rows.begin(), rows.end(), [&](const CompareRow& row) { return row.name == wanted; });
   };
   std::string result = name;
   for (int number = 2; is_taken(result); ++number) {
@@ -216,17 +191,54 @@ std::string unique_name(const std::vector<Row>& rows, const std::string& name) {
   return result;
 }
 
-ExitCode run_command(const Options& options, Context& context) {
-  std::vector<Row> rows;
-  ScenarioSource source;
-  for (const Candidate& candidate : candidates(options)) {
+/// Runs a candidate. Where all schedules are asked for, one that the scenario does not allow is a row with
+/// the reason.
+CompareRow run_candidate(const Candidate& candidate, const Options& options, ScenarioSource& source,
+                         Context& context) {
+  CompareRow row{candidate.choice ? candidate.choice->text : candidate.scenario, std::nullopt};
+  try {
     Prepared prepared = prepare_scenario(read_candidate(candidate, options, source));
-    const std::string& name = candidate.choice ? candidate.choice->text : prepared.scenario.name;
-    std::string unique = unique_name(rows, name);
-    rows.push_back({std::move(unique), simulate_scenario(std::move(prepared), false, context).report});
+    row.name = candidate.choice ? row.name : prepared.scenario.name;
+    row.report = simulate_scenario(std::move(prepared), false, context).report;
+  } catch (const InfeasibleError& error) {
+    row.reason = error.what();
+  } catch (const InputError& error) {
+    if (!asks_for_all(options)) {
+      throw;
+    }
+    row.reason = error.what();
   }
-  context.out << print(rows, options.format);
-  return ExitCode::done;
+  std::replace(row.reason.begin(), row.reason.end(), '\n', ' ');
+  return row;
+}
+
+/// The fastest first; behind them what does not fit the memory, and what cannot run.
+void sort_rows(std::vector<CompareRow>& rows) {
+  const auto rank = [](const CompareRow& row) {
+    const int kind = !row.report ? 2 : row.report->out_of_memory ? 1 : 0;
+    return std::pair(kind, row.report ? row.report->iteration_time : Time());
+  };
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&](const CompareRow& a, const CompareRow& b) { return rank(a) < rank(b); });
+}
+
+ExitCode run_command(const Options& options, Context& context) {
+  std::vector<CompareRow> rows;
+  ScenarioSource source;
+  for (const Candidate& candidate : candidates(options, source)) {
+    CompareRow row = run_candidate(candidate, options, source, context);
+    row.name = unique_name(rows, row.name);
+    rows.push_back(std::move(row));
+  }
+  const auto first =
+      std::find_if(rows.begin(), rows.end(), [](const CompareRow& row) { return row.report.has_value(); });
+  const bool has_run = first != rows.end();
+  const double baseline = has_run ? seconds(first->report->iteration_time) : 0.0;
+  if (asks_for_all(options)) {
+    sort_rows(rows);
+  }
+  context.out << print_comparison(rows, baseline, options.format);
+  return has_run ? ExitCode::done : ExitCode::infeasible;
 }
 
 }  // namespace
@@ -238,8 +250,9 @@ void add_compare(CLI::App& app, Context& context) {
   Options& options = *command.options;
   command.app->add_option("SCENARIO", options.scenarios, "YAML files or library names")->required();
   add_overrides(*command.app, options.overrides);
-  command.app->add_option("--schedules", options.schedules, "Schedules to run the one scenario with")
-      ->type_name("KIND[:CHUNKS],...")
+  command.app
+      ->add_option("--schedules", options.schedules, "Schedules to run the one scenario with, or all of them")
+      ->type_name("KIND[:CHUNKS],...|all")
       ->delimiter(',')
       ->allow_extra_args(false);
   add_choice(*command.app, "--format", options.format, {"text", "json", "csv", "markdown", "latex"},
