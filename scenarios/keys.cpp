@@ -200,7 +200,8 @@ Field schedule_keys(ScheduleSpec& schedule) {
                      "How messages between stages are ordered against computation."),
               "fused for 1f1b and interleaved, as Megatron-LM without overlap; independent otherwise"),
           unsupported("optimizer_sync", "barrier", "When the optimizer may start."),
-          unsupported("file", {}, "A schedule from a file."),
+          key("file", &schedule.file,
+              "The lists of each rank in PyTorch's CSV, in place of `kind`, which gives the chunks as well."),
       },
       "kind");
 }

@@ -172,7 +172,8 @@ void Lowering::emit_actions(int iteration) {
       at.actions.clear();
       at.before = at.cell->last();
       for (const Action& action : schedule_.actions[static_cast<std::size_t>(pipeline)]) {
-        at.actions.push_back(at.program->emit(action, iteration));
+        // Sends and receives keep their positions; what they do is in the messages.
+        at.actions.push_back(is_compute(action.kind) ? at.program->emit(action, iteration) : ActionTasks{});
       }
     }
   }

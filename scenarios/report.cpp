@@ -186,7 +186,8 @@ Report summarize(const Prepared& prepared, const Lowered& lowered, const Timelin
   const Scenario& scenario = prepared.scenario;
   Report report;
   report.scenario = scenario.name;
-  report.schedule = scenario.schedule.kind;
+  report.schedule =
+      scenario.schedule.file.empty() ? scenario.schedule.kind : "lists of " + scenario.schedule.file.path;
   if (scenario.schedule.chunks > 1) {
     report.schedule += fmt::format(", {} chunks", scenario.schedule.chunks);
   }

@@ -1,12 +1,46 @@
 #include <numeric>
 
 #include "scenarios/resolver.h"
+#include "scenarios/schedule_source.h"
 #include "schedules/catalogue.h"
 
 namespace makespan {
 
+/// The lists say everything but how messages are ordered.
+void Resolver::schedule_file() {
+  ScheduleSpec& schedule = s_.schedule;
+  if (schedule.kind != ScheduleSpec{}.kind) {
+    complain("schedule.kind", "cannot be given together with 'file'", "keep one of them");
+    return;
+  }
+  no_effect("schedule.group", "the lists of 'file' have their order");
+  if (schedule.lifo) {
+    no_effect("schedule.lifo", "the lists of 'file' have their order");
+  }
+  const Schedule lists = read_schedule_lists(s_);
+  if (const std::string foreign = foreign_to_scenarios(lists, s_); !foreign.empty()) {
+    complain("schedule.file", foreign);
+  }
+  if (given("schedule.chunks") && schedule.chunks != lists.chunks) {
+    complain("schedule.chunks", text(schedule.chunks) + " is not what 'file' has: " + text(lists.chunks),
+             "remove 'chunks'");
+  }
+  schedule.chunks = lists.chunks;
+  file_microbatches_ = lists.microbatches;
+  for (const std::vector<Action>& actions : lists.actions) {
+    file_splits_ = file_splits_ || std::any_of(actions.begin(), actions.end(), [](const Action& action) {
+                     return action.kind == ActionKind::backward_input;
+                   });
+  }
+  schedule.communication = schedule.communication.value_or(Communication::independent);
+}
+
 void Resolver::schedule() {
   ScheduleSpec& schedule = s_.schedule;
+  if (!schedule.file.empty()) {
+    schedule_file();
+    return;
+  }
   const ScheduleKind& kind = schedule_kind(schedule.kind);
   const bool has_chunks = kind.most_chunks > 1;
   if (!given("schedule.chunks")) {
@@ -46,6 +80,15 @@ void Resolver::schedule() {
 /// The rules of schedules/catalogue.h, told at the place of the key.
 void Resolver::group() {
   ScheduleSpec& schedule = s_.schedule;
+  if (!schedule.file.empty()) {
+    if (file_microbatches_ != s_.microbatches()) {
+      complain("schedule.file",
+               "has lists for " + text(file_microbatches_) + " micro-batches, and there are " +
+                   text(s_.microbatches()) + " per pipeline",
+               "global_batch / (micro_batch x data)");
+    }
+    return;
+  }
   if (!schedule_kind(schedule.kind).has_group) {
     return;
   }
@@ -138,9 +181,10 @@ void Resolver::profile() {
     complain(root, "gives no backward pass",
              "give 'backward', or both 'backward_input' and 'backward_weight'");
   }
-  if (whole && schedule_kind(s_.schedule.kind).splits) {
+  if (whole && (file_splits_ || schedule_kind(s_.schedule.kind).splits)) {
     complain(root + ".backward",
-             s_.schedule.kind + " runs the halves of the backward pass at different times",
+             (file_splits_ ? std::string("the schedule") : s_.schedule.kind) +
+                 " runs the halves of the backward pass at different times",
              "give 'backward_input' and 'backward_weight' in its place");
   }
   if (given(root + ".message") && given(root + ".communication")) {

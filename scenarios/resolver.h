@@ -51,6 +51,7 @@ class Resolver {
   void order();
   void placement();
   void schedule();
+  void schedule_file();
   void group();
   void layers();
   void profile();
@@ -71,6 +72,8 @@ class Resolver {
   Problems problems_;
   std::int64_t gpus_ = 0;
   Software usual_;  ///< what the preset says
+  std::int64_t file_microbatches_ = 0;
+  bool file_splits_ = false;  ///< the lists of a file have I and W
 };
 
 }  // namespace makespan

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "scenarios/faults.h"
-#include "schedules/catalogue.h"
+#include "scenarios/schedule_source.h"
 #include "schedules/validate.h"
 
 namespace makespan {
@@ -28,13 +28,7 @@ bool needs_trial(const Scenario& scenario) {
 }  // namespace
 
 Prepared prepare(Scenario scenario, std::vector<std::string> warnings) {
-  ScheduleOptions options;
-  options.ranks = static_cast<int>(scenario.parallelism.pipeline);
-  options.microbatches = static_cast<int>(scenario.microbatches());
-  options.chunks = static_cast<int>(scenario.schedule.chunks);
-  options.group = static_cast<int>(scenario.schedule.group);
-  options.lifo = scenario.schedule.lifo;
-  Schedule schedule = generate(scenario.schedule.kind, options);
+  Schedule schedule = schedule_of(scenario);
   require_valid(schedule, *scenario.schedule.communication);
   Machine machine = build_machine(scenario.cluster);
   apply_faults(scenario, machine);

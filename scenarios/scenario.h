@@ -209,6 +209,7 @@ struct ScheduleSpec {
   std::int64_t chunks = 1;
   std::int64_t group = 0;  ///< interleaved: micro-batch group; default: m div max(1, m div pipeline)
   bool lifo = false;       ///< gpipe: newest micro-batch first in the backward pass
+  FilePath file = {};      ///< PyTorch's lists, in place of a kind
   /// Default: fused for 1f1b and interleaved (as Megatron-LM without overlap), independent otherwise.
   std::optional<Communication> communication;
 };

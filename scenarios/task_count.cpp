@@ -15,7 +15,7 @@ struct LayerTasks {
 };
 
 bool splits_backwards(const Scenario& scenario) {
-  return schedule_kind(scenario.schedule.kind).splits;
+  return !scenario.schedule.file.empty() || schedule_kind(scenario.schedule.kind).splits;
 }
 
 LayerTasks layer_tasks(const Scenario& scenario) {

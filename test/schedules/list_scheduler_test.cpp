@@ -23,7 +23,6 @@ namespace makespan::test {
 namespace {
 
 using ::testing::Each;
-using ::testing::ElementsAre;
 using ::testing::Ge;
 using ::testing::HasSubstr;
 
@@ -278,7 +277,7 @@ TEST(ListScheduler, KnowsTheFixedSchedulesOfAPlacement) {
       fixed_names({.ranks = 4, .microbatches = 8, .chunks = 2}),
       ::testing::IsSupersetOf({"interleaved", "interleaved, group 8", "looped-bfs", "interleaved-zb"}));
   EXPECT_THAT(fixed_names({.ranks = 4, .microbatches = 8, .chunks = 2, .placement = Placement::snake}),
-              ElementsAre("zb-v", "v-half", "v-min", "dualpipev"));
+              ::testing::IsSupersetOf({"zb-v", "v-half", "v-min", "dualpipev"}));
 }
 
 TEST(ListScheduler, RefusesReplicasAndLimitsThatHoldNothing) {

@@ -147,6 +147,13 @@ TEST(CompareSchedules, DividesAProfileAmongTheChunksOfAnotherSchedule) {
   EXPECT_NEAR(compute(rows[0]), compute(rows[1]), 1e-6 * compute(rows[0]));
 }
 
+TEST(CompareSchedules, LeavesOutChunksThatAKindDoesNotHave) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("tiny.yaml", tiny_with("{kind: interleaved, chunks: 3}"));
+  EXPECT_THAT(texts(rows_of({file, "--schedules", "interleaved,zb-v"}), "fingerprint"),
+              ElementsAre(fingerprint_with("{kind: interleaved, chunks: 3}"), fingerprint_with("zb-v")));
+}
+
 /// Lets the program read `text` from the standard input.
 class StandardInput {
  public:

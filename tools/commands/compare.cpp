@@ -119,12 +119,15 @@ std::vector<Candidate> candidates(const Options& options, ScenarioSource& source
 /// Takes away what the schedule kind has no use for: the scenario gave it for another one.
 void drop_foreign_keys(Scenario& scenario, const Choice& choice) {
   const ScheduleSpec usual;
+  scenario.schedule.file = usual.file;
   const ScheduleKind& kind = schedule_kind(choice.kind);
   if (!kind.has_group) {
     scenario.schedule.group = usual.group;
     scenario.locations.erase("schedule.group");
   }
-  if (kind.most_chunks == 1 && choice.chunks == 0) {
+  const bool takes_chunks =
+      scenario.schedule.chunks >= kind.least_chunks && scenario.schedule.chunks <= kind.most_chunks;
+  if (!takes_chunks && choice.chunks == 0) {
     scenario.schedule.chunks = usual.chunks;
     scenario.locations.erase("schedule.chunks");
   }
