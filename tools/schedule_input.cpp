@@ -257,7 +257,8 @@ bool is_schedule_file(const std::string& name) {
     return false;
   }
   std::error_code error;
-  return name == "-" || std::filesystem::exists(name, error);
+  return name == "-" || name.ends_with(".csv") || name.ends_with(".json") ||
+         std::filesystem::exists(name, error);
 }
 
 Schedule parse_schedule(std::string_view text, const std::string& name, const ScheduleInputOptions& options) {

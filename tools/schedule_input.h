@@ -17,8 +17,8 @@ struct ScheduleInputOptions {
   std::optional<int> pieces = std::nullopt;    ///< 1 by default
 };
 
-/// Whether `name` is a file, or "-" for the standard input, rather than a kind of schedule. What is both is a
-/// kind.
+/// Whether `name` is a file, is named like one (.csv, .json), or is "-" for the standard input, rather than a
+/// kind of schedule. What is both is a kind.
 [[nodiscard]] bool is_schedule_file(const std::string& name);
 
 /// The schedule in a file, or in the standard input for "-": JSON as `makespan schedule --format json` prints

@@ -152,6 +152,8 @@ TEST(ScheduleInput, RefusesWhatIsNoFileOfLists) {
   EXPECT_THAT(directory.err, HasSubstr(folder.path().string() + ": is a directory"));
   EXPECT_THAT(call({"schedule", "1f1"}).err, HasSubstr("did you mean '1f1b'?"));
   EXPECT_THAT(call({"schedule", "no-such-thing", "-p", "2", "-m", "2"}).err, HasSubstr("known: "));
+  EXPECT_THAT(call({"schedule", "no-such-lists.csv"}).err,
+              HasSubstr("no-such-lists.csv: there is no such file"));
   EXPECT_THAT(refusal(std::string("0F0,0B0\n1F0,\0", 13)),
               HasSubstr("lists:2:5: byte 0x00 is no part of a list of actions"));
   EXPECT_THAT(refusal("0F0,\xff"), HasSubstr("lists:1:5: byte 0xff"));
