@@ -47,25 +47,41 @@ std::vector<RankReport> rank_reports(const Prepared& prepared, const Lowered& lo
   return ranks;
 }
 
-/// The longest time from a rank's first pass to its last within the window.
-Time longest_span(const TaskGraph& graph, const Timeline& timeline, Window window) {
-  std::vector<std::pair<Time, Time>> spans(graph.devices, {window.end, window.begin});
+/// The passes of a rank within the window.
+struct PassSpan {
+  Time first;
+  Time last;
+  Time work;  ///< compute time
+};
+
+bool is_pass(Phase phase) {
+  return phase == Phase::forward || phase == Phase::backward || phase == Phase::backward_input ||
+         phase == Phase::backward_weight || phase == Phase::recompute;
+}
+
+/// By device.
+std::vector<PassSpan> pass_spans(const TaskGraph& graph, const Timeline& timeline, Window window) {
+  std::vector<PassSpan> spans(graph.devices, {window.end, window.begin, Time()});
   for (std::size_t i = 0; i < graph.tasks.size(); ++i) {
-    const Phase phase = graph.label(TaskId(i)).phase;
-    const bool is_pass = phase == Phase::forward || phase == Phase::backward ||
-                         phase == Phase::backward_input || phase == Phase::backward_weight ||
-                         phase == Phase::recompute;
-    if (graph.tasks[i].kind == TaskKind::compute && is_pass && timeline.begin[i] >= window.begin) {
-      auto& [first, last] = spans[graph.tasks[i].place];
-      first = std::min(first, timeline.begin[i]);
-      last = std::max(last, timeline.end[i]);
+    if (graph.tasks[i].kind == TaskKind::compute && is_pass(graph.label(TaskId(i)).phase) &&
+        timeline.begin[i] >= window.begin) {
+      PassSpan& span = spans[graph.tasks[i].place];
+      span.first = std::min(span.first, timeline.begin[i]);
+      span.last = std::max(span.last, timeline.end[i]);
+      span.work += timeline.end[i] - timeline.begin[i];
     }
   }
-  Time longest;
-  for (const auto& [first, last] : spans) {
-    longest = std::max(longest, last - first);
+  return spans;
+}
+
+void add_spans(const std::vector<PassSpan>& spans, Report& report) {
+  for (const PassSpan& span : spans) {
+    report.longest_span = std::max(report.longest_span, span.last - span.first);
+    report.span_work = std::max(report.span_work, span.work);
   }
-  return longest;
+  if (report.longest_span > Time()) {
+    report.span_bubble_ratio = seconds(report.longest_span - report.span_work) / seconds(report.longest_span);
+  }
 }
 
 std::vector<RankClass> classes_of(const std::vector<RankReport>& ranks) {
@@ -195,7 +211,7 @@ Report summarize(const Prepared& prepared, const Lowered& lowered, const Timelin
   report.iteration_time = report.window.length();
   report.ranks = rank_reports(prepared, lowered, timeline, report.window);
   report.classes = classes_of(report.ranks);
-  report.longest_span = longest_span(lowered.graph, timeline, report.window);
+  add_spans(pass_spans(lowered.graph, timeline, report.window), report);
   for (const RankReport& rank : report.ranks) {
     report.bubble_total += rank.time.bubble_total();
     for (std::size_t group = 0; group < kGroups; ++group) {

@@ -148,6 +148,8 @@ std::string report_json(const Report& report, bool every_rank) {
   json["mfu"] = report.mfu;
   json["hfu"] = report.hfu;
   put(json, "longest_span", report.longest_span);
+  put(json, "span_work", report.span_work);
+  json["span_bubble_ratio"] = report.span_bubble_ratio;
   json["bubble_fraction"] = report.bubble_fraction;
   put_mean(json, "bubble", report.bubble_total, report.ranks.size());
   put_exposed(json, report);
