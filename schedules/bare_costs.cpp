@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -223,7 +224,89 @@ void read_message_size(const BareCostTexts& texts, const Amount& size, Times& ti
   costs.latency = texts.latency ? times.add("latency", *texts.latency) : Rational(0);
 }
 
+Rational read_number(const std::string& option, const std::string& text) {
+  const Amount amount = read_amount(option, text);
+  if (amount.dimension != Dimension::number) {
+    refuse(option, "'" + text + "' has a unit", "it counts activations of a rank's share of a micro-batch");
+  }
+  return amount.value;
+}
+
+void read_memory(const BareCostTexts& texts, BareCosts& costs) {
+  if (texts.memory_limit) {
+    costs.memory_limit = read_number("memory-limit", *texts.memory_limit);
+  }
+  if (texts.weight_activation) {
+    costs.weight_activation = read_number("weight-activation", *texts.weight_activation);
+    if (costs.weight_activation > 1) {
+      refuse("weight-activation", "'" + *texts.weight_activation + "' is more than the whole",
+             "a share of the activation, from 0 to 1");
+    }
+  }
+}
+
+/// Whole numbers of a unit, by the name of their option.
+class Ticks {
+ public:
+  explicit Ticks(BigInteger per_unit) : per_unit_(std::move(per_unit)) {}
+
+  /// Rounded up.
+  [[nodiscard]] std::int64_t count(const std::string& option, const Rational& amount) const {
+    const Rational ticks = amount * per_unit_;
+    const BigInteger whole = (numerator(ticks) + denominator(ticks) - 1) / denominator(ticks);
+    if (whole > std::numeric_limits<std::int64_t>::max()) {
+      refuse(option, to_string(amount) + " is outside the range of a search with these denominators");
+    }
+    return whole.convert_to<std::int64_t>();
+  }
+
+  [[nodiscard]] const BigInteger& per_unit() const { return per_unit_; }
+
+ private:
+  BigInteger per_unit_;
+};
+
+/// The memory of a rank, in the least unit in which everything is whole.
+void set_memory(RankCosts& rank, const BareCosts& costs, int chunks) {
+  const Ticks unit(denominator(costs.weight_activation));
+  rank.activation = unit.count("weight-activation", 1);
+  rank.weight_activation = unit.count("weight-activation", costs.weight_activation);
+  if (costs.memory_limit) {
+    const Rational limit = *costs.memory_limit * chunks * unit.per_unit();
+    const BigInteger whole = numerator(limit) / denominator(limit);
+    rank.memory_limit =
+        std::min<BigInteger>(whole, std::numeric_limits<std::int64_t>::max()).convert_to<std::int64_t>();
+  }
+}
+
 }  // namespace
+
+TickCosts search_costs(const BareCosts& costs, int chunks) {
+  BigInteger per_unit = costs.in_seconds ? 1'000'000'000'000 : 1;
+  const Rational pair = costs.forward_backward.value_or(costs.forward + costs.backward);
+  for (const Rational& time :
+       {costs.forward, costs.backward, costs.backward_input, costs.backward_weight, pair}) {
+    per_unit = lcm(per_unit, denominator(Rational(time / chunks)));
+  }
+  const Ticks ticks(lcm(per_unit, denominator(costs.latency)));
+  const auto chunk = [&](const std::string& option, const Rational& time) {
+    return ticks.count(option, time / chunks);
+  };
+  TickCosts result;
+  RankCosts& rank = result.costs.ranks.front();
+  rank.forward = chunk("forward", costs.forward);
+  rank.backward = chunk("backward", costs.backward);
+  rank.backward_input = chunk("backward-input", costs.backward_input);
+  rank.backward_weight = chunk("backward-weight", costs.backward_weight);
+  if (costs.forward_backward) {
+    rank.forward_backward = chunk("forward-backward", *costs.forward_backward);
+  }
+  set_memory(rank, costs, chunks);
+  const Rational sending = costs.message_bytes > 0 ? costs.message_bytes / costs.bandwidth : Rational(0);
+  result.costs.hop = ticks.count("communication", costs.latency + sending);
+  result.ticks_per_unit = ticks.per_unit();
+  return result;
+}
 
 BareCosts read_bare_costs(const BareCostTexts& texts) {
   BareCosts costs;
@@ -241,6 +324,7 @@ BareCosts read_bare_costs(const BareCostTexts& texts) {
     costs.latency = times.add("communication", communication);
   }
   costs.in_seconds = times.in_seconds();
+  read_memory(texts, costs);
   if (costs.in_seconds && !texts.forward) {
     refuse("forward", "is missing", "times with a unit have no default of 1");
   }

@@ -201,6 +201,7 @@ class ListSearch {
   /// The shortest, but the best fixed schedule when that is as short.
   ListSchedule result() {
     ListSchedule result;
+    result.bound = bound_;
     if (fixed_) {
       result.best_fixed = fixed_->origin;
       result.fixed_times = fixed_->times;

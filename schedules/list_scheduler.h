@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,6 +40,7 @@ struct ListSchedule {
   /// The shortest of the fixed schedules that fit the memory, if one does.
   std::optional<std::string> best_fixed;
   ScheduleTimes fixed_times;  ///< of that one
+  std::int64_t bound = 0;     ///< no schedule has a smaller objective
 };
 
 /// The shortest schedule that is found for any placement of one replica, within the memory limits. Candidates
