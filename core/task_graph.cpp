@@ -157,6 +157,18 @@ TaskGraph TaskGraphBuilder::build() && {
   return std::move(graph_);
 }
 
+TaskGraph with_transfers(const TaskGraph& graph, const std::function<TransferWork(TaskId)>& work) {
+  TaskGraph result = graph;
+  result.transfers.clear();
+  std::map<TransferWork, std::uint32_t> known;
+  for (std::size_t i = 0; i < graph.tasks.size(); ++i) {
+    if (graph.tasks[i].kind == TaskKind::transfer) {
+      result.tasks[i].work = intern_in(known, result.transfers, work(TaskId(i)));
+    }
+  }
+  return result;
+}
+
 namespace {
 
 /// Who waits for whom: by edges, and in a pool for the task before.

@@ -2,6 +2,7 @@
 
 #include <boost/graph/compressed_sparse_row_graph.hpp>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <span>
@@ -233,6 +234,11 @@ class TaskGraphBuilder {
   std::map<Route, RouteId> routes_;
   std::set<TaskId> pooled_;
 };
+
+/// `graph` with `work(task)` in place of the work of each transfer; who waits for whom stays. Equal works are
+/// stored once.
+[[nodiscard]] TaskGraph with_transfers(const TaskGraph& graph,
+                                       const std::function<TransferWork(TaskId)>& work);
 
 /// A cycle, if there is one: each task waits for the one before it, the first for the last. To be next in a
 /// pool counts as waiting for the task before. O(tasks + edges).

@@ -13,22 +13,6 @@ namespace makespan {
 
 namespace {
 
-/// From the end of the iteration before the last to the end of the last.
-Window last_iteration(const Lowered& lowered, const Timeline& timeline) {
-  const auto latest = [&](const std::vector<TaskId>& tasks) {
-    Time end;
-    for (const TaskId task : tasks) {
-      end = std::max(end, timeline.end[task.index()]);
-    }
-    return end;
-  };
-  Window window{.begin = Time(), .end = timeline.makespan};
-  if (lowered.ends.size() > 1) {
-    window.begin = latest(lowered.ends[lowered.ends.size() - 2]);
-  }
-  return window;
-}
-
 std::vector<RankReport> rank_reports(const Prepared& prepared, const Lowered& lowered,
                                      const Timeline& timeline, Window window) {
   const Layout layout(prepared.scenario);
@@ -196,6 +180,21 @@ void add_rates(const Prepared& prepared, Report& report) {
 
 std::string_view version() {
   return MAKESPAN_VERSION;
+}
+
+Window last_iteration(const Lowered& lowered, const Timeline& timeline) {
+  const auto latest = [&](const std::vector<TaskId>& tasks) {
+    Time end;
+    for (const TaskId task : tasks) {
+      end = std::max(end, timeline.end[task.index()]);
+    }
+    return end;
+  };
+  Window window{.begin = Time(), .end = timeline.makespan};
+  if (lowered.ends.size() > 1) {
+    window.begin = latest(lowered.ends[lowered.ends.size() - 2]);
+  }
+  return window;
 }
 
 Report summarize(const Prepared& prepared, const Lowered& lowered, const Timeline& timeline) {

@@ -27,6 +27,9 @@ struct Run {
 /// Lowers, simulates and summarises.
 [[nodiscard]] Run run(Prepared prepared, const SimulationOptions& options = {});
 
+/// The reported iteration: from the end of the one before the last to the end of the last.
+[[nodiscard]] Window last_iteration(const Lowered& lowered, const Timeline& timeline);
+
 /// Pure: the report of a timeline.
 [[nodiscard]] Report summarize(const Prepared& prepared, const Lowered& lowered, const Timeline& timeline);
 
