@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "scenarios/account.h"
+#include "tools/compare_causes.h"
 #include "tools/report_writer.h"
 #include "tools/table.h"
 
@@ -90,28 +94,55 @@ Table people_table(const std::vector<CompareRow>& rows, double baseline) {
   return table;
 }
 
-std::vector<std::string> exact_row(const CompareRow& row, double baseline) {
+std::string exact(double value) {
+  return fmt::format("{}", value);
+}
+
+/// The causes of which a row has a run without, in their order.
+std::vector<std::string> what_if_keys(const std::vector<CompareRow>& rows) {
+  std::map<std::pair<Cause, Group>, std::string> keys;
+  for (const CompareRow& row : rows) {
+    for (const WhatIf& entry : row.what_if) {
+      keys.emplace(std::pair(entry.cause, entry.group), what_if_key(entry));
+    }
+  }
+  std::vector<std::string> result;
+  std::transform(keys.begin(), keys.end(), std::back_inserter(result),
+                 [](const auto& key) { return key.second; });
+  return result;
+}
+
+/// What `row` shows in the columns of exact_table(), by column.
+std::map<std::string, std::string> exact_cells(const CompareRow& row, double baseline) {
+  std::map<std::string, std::string> cells = {{"name", row.name}, {"reason", row.reason}};
   if (!row.report) {
-    std::vector<std::string> cells(17);
-    cells.front() = row.name;
-    cells.push_back(row.reason);
     return cells;
   }
   const Report& report = *row.report;
   const Figures figures = figures_of(report);
-  const auto exact = [](double value) { return fmt::format("{}", value); };
-  std::vector<std::string> cells = {row.name,
-                                    exact(figures.iteration),
-                                    exact(speed_up(baseline, figures.iteration)),
-                                    exact(report.tokens_per_s),
-                                    exact(report.model_tflops_per_gpu),
-                                    exact(report.mfu),
-                                    exact(report.bubble_fraction)};
-  std::transform(figures.bubble.begin(), figures.bubble.end(), std::back_inserter(cells), exact);
-  cells.insert(cells.end(),
-               {exact(seconds(report.longest_span)), exact(figures.exposed), exact(figures.contention),
-                exact(figures.slowdown), std::to_string(report.peak_memory.count()),
-                report.out_of_memory ? "no" : "yes", report.out_of_memory.value_or("")});
+  cells.insert({{"iteration_time_s", exact(figures.iteration)},
+                {"speed_up", exact(speed_up(baseline, figures.iteration))},
+                {"tokens_per_s", exact(report.tokens_per_s)},
+                {"model_tflops_per_gpu", exact(report.model_tflops_per_gpu)},
+                {"mfu", exact(report.mfu)},
+                {"bubble_fraction", exact(report.bubble_fraction)},
+                {"longest_span_s", exact(seconds(report.longest_span))},
+                {"exposed_communication_s", exact(figures.exposed)},
+                {"contention_s", exact(figures.contention)},
+                {"compute_slowdown_s", exact(figures.slowdown)},
+                {"peak_memory_bytes", std::to_string(report.peak_memory.count())},
+                {"fits_memory", report.out_of_memory ? "no" : "yes"},
+                {"iteration_time_ps", std::to_string(report.iteration_time.count())}});
+  cells["reason"] = report.out_of_memory.value_or("");
+  for (std::size_t i = 0; i < kBubbles; ++i) {
+    cells[fmt::format("bubble_{}_s", to_string(static_cast<Bubble>(i)))] = exact(figures.bubble[i]);
+  }
+  for (const AccountItem& item : account(report)) {
+    cells[item.cause + "_ps"] = std::to_string(item.time.count());
+  }
+  for (const WhatIf& entry : row.what_if) {
+    cells[fmt::format("without_{}_ps", what_if_key(entry))] = std::to_string(entry.iteration_time.count());
+  }
   return cells;
 }
 
@@ -119,15 +150,26 @@ Table exact_table(const std::vector<CompareRow>& rows, double baseline) {
   Table table{{"name", "iteration_time_s", "speed_up", "tokens_per_s", "model_tflops_per_gpu", "mfu",
                "bubble_fraction", "bubble_warm_up_s", "bubble_drain_s", "bubble_optimizer_s",
                "bubble_dependency_s", "longest_span_s", "exposed_communication_s", "contention_s",
-               "compute_slowdown_s", "peak_memory_bytes", "fits_memory", "reason"},
+               "compute_slowdown_s", "peak_memory_bytes", "fits_memory", "iteration_time_ps"},
               {}};
+  for (const AccountItem& item : account(Report{})) {
+    table.header.push_back(item.cause + "_ps");
+  }
+  for (const std::string& key : what_if_keys(rows)) {
+    table.header.push_back(fmt::format("without_{}_ps", key));
+  }
+  table.header.emplace_back("reason");
   for (const CompareRow& row : rows) {
-    table.rows.push_back(exact_row(row, baseline));
+    std::map<std::string, std::string> cells = exact_cells(row, baseline);
+    std::vector<std::string> line;
+    std::transform(table.header.begin(), table.header.end(), std::back_inserter(line),
+                   [&](const std::string& column) { return cells[column]; });
+    table.rows.push_back(std::move(line));
   }
   return table;
 }
 
-std::string json_rows(const std::vector<CompareRow>& rows, double baseline) {
+std::string comparison_json(const std::vector<CompareRow>& rows, double baseline, bool differences) {
   ordered_json list = ordered_json::array();
   for (const CompareRow& row : rows) {
     ordered_json entry = ordered_json::object();
@@ -138,11 +180,16 @@ std::string json_rows(const std::vector<CompareRow>& rows, double baseline) {
       entry["reason"] = row.reason;
     }
     entry["name"] = row.name;
+    if (!row.what_if.empty()) {
+      entry["what_if"] = what_if_json(row);
+    }
     list.push_back(std::move(entry));
   }
-  return ordered_json({{"schema", "makespan.compare/1"}, {"rows", std::move(list)}})
-             .dump(1, ' ', false, ordered_json::error_handler_t::replace) +
-         '\n';
+  ordered_json json = {{"schema", "makespan.compare/1"}, {"rows", std::move(list)}};
+  if (differences) {
+    json["differences"] = differences_json(rows);
+  }
+  return json.dump(1, ' ', false, ordered_json::error_handler_t::replace) + '\n';
 }
 
 /// A line for each row that cannot run, or does not fit.
@@ -157,23 +204,45 @@ std::string reasons_text(const std::vector<CompareRow>& rows) {
   return text.empty() ? "" : "\n" + text;
 }
 
+constexpr std::string_view kWhatIfNote =
+    "\nEach line is a run with that alone made free. Savings do not add up: a wait that is gone may uncover\n"
+    "another, and transfers that start at other times share links with others. The bound is the most "
+    "compute\n"
+    "and exposed communication of a rank: its iteration if it never waited for another.\n";
+
+/// The tables behind the first.
+std::vector<Table> causes_tables(const std::vector<CompareRow>& rows, bool differences) {
+  std::vector<Table> tables;
+  for (const CompareRow& row : rows) {
+    if (!row.what_if.empty()) {
+      tables.push_back(what_if_table(row, rows.size() > 1));
+    }
+  }
+  if (Table table = differences ? difference_table(rows) : Table{}; !table.rows.empty()) {
+    tables.push_back(std::move(table));
+  }
+  return tables;
+}
+
 }  // namespace
 
-std::string print_comparison(const std::vector<CompareRow>& rows, double baseline,
+std::string print_comparison(const std::vector<CompareRow>& rows, double baseline, bool differences,
                              const std::string& format) {
   if (format == "json") {
-    return json_rows(rows, baseline);
+    return comparison_json(rows, baseline, differences);
   }
   if (format == "csv") {
     return csv_table(exact_table(rows, baseline));
   }
-  if (format == "markdown") {
-    return markdown_table(people_table(rows, baseline));
+  const auto write = format == "markdown" ? markdown_table : format == "latex" ? latex_table : text_table;
+  const bool is_text = format == "text";
+  std::string text = write(people_table(rows, baseline)) + (is_text ? reasons_text(rows) : "");
+  for (const Table& table : causes_tables(rows, differences)) {
+    text += '\n' + write(table);
   }
-  if (format == "latex") {
-    return latex_table(people_table(rows, baseline));
-  }
-  return text_table(people_table(rows, baseline)) + reasons_text(rows);
+  const bool has_what_if =
+      std::any_of(rows.begin(), rows.end(), [](const CompareRow& row) { return !row.what_if.empty(); });
+  return text + (is_text && has_what_if ? std::string(kWhatIfNote) : "");
 }
 
 }  // namespace makespan

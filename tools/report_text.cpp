@@ -168,6 +168,9 @@ std::string time_text(double seconds) {
     const char* name;
   };
 
+  if (seconds < 0) {
+    return '-' + time_text(-seconds);
+  }
   static constexpr std::array<Unit, 4> kUnits = {{{1.0, "s"}, {1e-3, "ms"}, {1e-6, "us"}, {1e-9, "ns"}}};
   for (const Unit& unit : kUnits) {
     const double value = seconds / unit.scale;

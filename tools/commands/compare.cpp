@@ -12,6 +12,7 @@
 #include "tools/commands/command.h"
 #include "tools/commands/scenario_options.h"
 #include "tools/compare_report.h"
+#include "tools/progress.h"
 
 namespace makespan {
 
@@ -21,6 +22,7 @@ struct Options {
   std::vector<std::string> scenarios;
   std::vector<std::string> overrides;
   std::vector<std::string> schedules;
+  bool what_if = false;
   std::string format = "text";
 };
 
@@ -202,7 +204,12 @@ CompareRow run_candidate(const Candidate& candidate, const Options& options, Sce
   try {
     Prepared prepared = prepare_scenario(read_candidate(candidate, options, source));
     row.name = candidate.choice ? row.name : prepared.scenario.name;
-    row.report = simulate_scenario(std::move(prepared), false, context).report;
+    Run run = simulate_scenario(std::move(prepared), false, context);
+    if (options.what_if) {
+      Progress progress(context.err, context.err_is_terminal && !context.quiet, row.name + ", what if");
+      row.what_if = what_if(run, progress.options());
+    }
+    row.report = std::move(run.report);
   } catch (const InfeasibleError& error) {
     row.reason = error.what();
   } catch (const InputError& error) {
@@ -240,7 +247,8 @@ ExitCode run_command(const Options& options, Context& context) {
   if (asks_for_all(options)) {
     sort_rows(rows);
   }
-  context.out << print_comparison(rows, baseline, options.format);
+  context.out << print_comparison(rows, baseline, options.schedules.empty() && rows.size() > 1,
+                                  options.format);
   return has_run ? ExitCode::done : ExitCode::infeasible;
 }
 
@@ -258,6 +266,8 @@ void add_compare(CLI::App& app, Context& context) {
       ->type_name("KIND[:CHUNKS],...|all")
       ->delimiter(',')
       ->allow_extra_args(false);
+  command.app->add_flag("--what-if", options.what_if,
+                        "Simulate each again with one cause of lost time made free");
   add_choice(*command.app, "--format", options.format, {"text", "json", "csv", "markdown", "latex"},
              "How the table is printed");
 }
