@@ -114,7 +114,8 @@ std::vector<std::string> what_if_keys(const std::vector<CompareRow>& rows) {
 
 /// What `row` shows in the columns of exact_table(), by column.
 std::map<std::string, std::string> exact_cells(const CompareRow& row, double baseline) {
-  std::map<std::string, std::string> cells = {{"name", row.name}, {"reason", row.reason}};
+  std::map<std::string, std::string> cells = {
+      {"name", row.name}, {"microbatches", std::to_string(row.microbatches)}, {"reason", row.reason}};
   if (!row.report) {
     return cells;
   }
@@ -150,7 +151,7 @@ Table exact_table(const std::vector<CompareRow>& rows, double baseline) {
   Table table{{"name", "iteration_time_s", "speed_up", "tokens_per_s", "model_tflops_per_gpu", "mfu",
                "bubble_fraction", "bubble_warm_up_s", "bubble_drain_s", "bubble_optimizer_s",
                "bubble_dependency_s", "longest_span_s", "exposed_communication_s", "contention_s",
-               "compute_slowdown_s", "peak_memory_bytes", "fits_memory", "iteration_time_ps"},
+               "compute_slowdown_s", "peak_memory_bytes", "fits_memory", "microbatches", "iteration_time_ps"},
               {}};
   for (const AccountItem& item : account(Report{})) {
     table.header.push_back(item.cause + "_ps");
@@ -180,6 +181,7 @@ std::string comparison_json(const std::vector<CompareRow>& rows, double baseline
       entry["reason"] = row.reason;
     }
     entry["name"] = row.name;
+    entry["microbatches"] = row.microbatches;
     if (!row.what_if.empty()) {
       entry["what_if"] = what_if_json(row);
     }

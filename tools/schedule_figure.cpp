@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <boost/multiprecision/cpp_int.hpp>
-#include <charconv>
 #include <fmt/format.h>
 #include <map>
 #include <optional>
@@ -17,25 +16,12 @@ namespace makespan {
 namespace {
 
 constexpr double kMargin = 3;
-constexpr double kTextSize = 7;
+constexpr double kTextSize = kFigureTextSize;
 constexpr double kLeastNumberSize = 6;
 constexpr double kLeastAir = 0.5;  ///< around a number
 constexpr double kLine = 9.5;      ///< from one line of text to the next
 constexpr double kSwatch = 7;
 constexpr double kRaise = 0.36;  ///< of the size: from the middle of a digit to its baseline
-
-/// About what Helvetica needs.
-double text_width(std::string_view text, double size) {
-  constexpr std::string_view kNarrow = " .,:'()fijlrtI";
-  constexpr std::string_view kWide = "mw";
-  double width = 0;
-  for (const char letter : text) {
-    const bool is_narrow = kNarrow.find(letter) != std::string_view::npos;
-    const bool is_wide = kWide.find(letter) != std::string_view::npos;
-    width += is_narrow ? 0.29 : is_wide ? 0.8 : 0.56;
-  }
-  return width * size;
-}
 
 char letter(ActionKind kind) {
   return "FBIW"[static_cast<std::size_t>(kind)];
@@ -69,52 +55,6 @@ AxisUnit axis_unit(const BareModel& model, const BareCosts& costs, double span, 
     }
   }
   return {"time (ps)", ticks / 1e12};
-}
-
-/// mantissa * 10^exponent, times `count`.
-std::string decimal(std::int64_t count, int mantissa, int exponent) {
-  std::string digits = std::to_string(count * mantissa);
-  if (count == 0) {
-    return "0";
-  }
-  if (exponent >= 0) {
-    return digits + std::string(static_cast<std::size_t>(exponent), '0');
-  }
-  const auto places = static_cast<std::size_t>(-exponent);
-  if (digits.size() <= places) {
-    digits.insert(0, places + 1 - digits.size(), '0');
-  }
-  digits.insert(digits.size() - places, ".");
-  return digits;
-}
-
-/// Where the marks of the axis are: every mantissa * 10^exponent units.
-struct AxisStep {
-  int mantissa = 1;
-  int exponent = 0;
-  double units = 1;
-  std::int64_t marks = 1;  ///< behind the one at 0
-};
-
-/// The least step of 1, 2 or 5 times a power of ten whose labels do not touch.
-AxisStep axis_step(double span, double width) {
-  constexpr int kMost = 400;
-  AxisStep step{1, 0, 1, 0};
-  while (step.units * kMost > span) {
-    step.units /= 10;
-    --step.exponent;
-  }
-  for (double power = step.units;; power *= 10, ++step.exponent) {
-    for (const int mantissa : {1, 2, 5}) {
-      step.mantissa = mantissa;
-      step.units = power * mantissa;
-      step.marks = static_cast<std::int64_t>(span / step.units * (1 + 1e-12));
-      const double needed = text_width(decimal(step.marks, mantissa, step.exponent), kTextSize) + kTextSize;
-      if (step.units / span * width >= needed || step.marks == 0) {
-        return step;
-      }
-    }
-  }
 }
 
 class Drawing {
@@ -315,8 +255,7 @@ class Drawing {
     for (std::int64_t mark = 0; mark <= step.marks; ++mark) {
       const double at = left_ + plot_ * (static_cast<double>(mark) * step.units / span);
       figure_.axis.push_back({at, y_, at, y_ + kMark});
-      figure_.texts.push_back(
-          {at, y_ + kMark + kTextSize, Anchor::middle, decimal(mark, step.mantissa, step.exponent)});
+      figure_.texts.push_back({at, y_ + kMark + kTextSize, Anchor::middle, step.label(mark)});
     }
     y_ += kMark + kTextSize + kLine;
     figure_.texts.push_back({left_ + plot_ / 2, y_, Anchor::middle, unit.title});
@@ -439,28 +378,6 @@ class Drawing {
 };
 
 }  // namespace
-
-double read_width(std::string_view text, const std::string& option) {
-  constexpr std::array<std::pair<std::string_view, double>, 4> kUnits = {
-      {{"in", kPointsPerInch}, {"mm", kPointsPerInch / 25.4}, {"cm", kPointsPerInch / 2.54}, {"pt", 1}}};
-  constexpr double kLeast = 2 * kPointsPerInch;
-  constexpr double kMost = 100 * kPointsPerInch;
-  double number = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-  std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
-  unit.remove_prefix(std::min(unit.find_first_not_of(' '), unit.size()));
-  const auto* const found =
-      std::find_if(kUnits.begin(), kUnits.end(), [unit](const auto& known) { return known.first == unit; });
-  if (error != std::errc() || found == kUnits.end()) {
-    throw InputError({}, option, fmt::format("'{}' is no width", text), "write 3.3in, 84mm, 8.4cm or 240pt");
-  }
-  const double points = number * found->second;
-  if (!(points >= kLeast && points <= kMost)) {
-    throw InputError({}, option, fmt::format("'{}' is not from 2in to 100in", text));
-  }
-  return points;
-}
 
 ScheduleFigure schedule_figure(const Schedule& schedule, const BareRun& run, const BareCosts& costs,
                                const FigureOptions& options) {

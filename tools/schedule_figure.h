@@ -7,21 +7,15 @@
 #include "schedules/bare.h"
 #include "schedules/bare_costs.h"
 #include "schedules/schedule.h"
+#include "tools/figure.h"
 
 namespace makespan {
 
-/// Points are 1/72 inch, as in PostScript, SVG and TeX's bp.
-inline constexpr double kPointsPerInch = 72;
-
 struct FigureOptions {
-  std::string palette = "megatron";     ///< one of figure_palettes()
-  double width = 3.3 * kPointsPerInch;  ///< a column of a paper; 2 to 100 inches
-  bool transfers = false;               ///< messages between ranks as arrows
+  std::string palette = "megatron";  ///< one of figure_palettes()
+  double width = kColumnWidth;       ///< 2 to 100 inches
+  bool transfers = false;            ///< messages between ranks as arrows
 };
-
-/// "3.3in", "84mm", "8.4cm" or "240pt" in points. Throws InputError naming `option`, also outside 2 to 100
-/// inches.
-[[nodiscard]] double read_width(std::string_view text, const std::string& option);
 
 /// What boxes of one kind and stage of their rank are filled with. Colours are six hexadecimal digits.
 struct FigureFill {
@@ -40,26 +34,7 @@ struct FigureBox {
   std::string title;   ///< in words
 };
 
-/// A line, or an arrow to (x2, y2).
-struct FigureLine {
-  double x1 = 0;
-  double y1 = 0;
-  double x2 = 0;
-  double y2 = 0;
-};
-
-enum class Anchor : std::uint8_t { start, middle, end };
-
-/// A line of text by its baseline.
-struct FigureText {
-  double x = 0;
-  double y = 0;
-  Anchor anchor = Anchor::start;
-  std::string text;
-};
-
-/// A timeline as papers draw it, without a notation: one row per rank, time to the right, a box per compute.
-/// In points from the top left corner, y downwards.
+/// A timeline as papers draw it: one row per rank, time to the right, a box per compute.
 struct ScheduleFigure {
   std::string title;
   std::string description;
@@ -72,7 +47,7 @@ struct ScheduleFigure {
   std::vector<FigureLine> axis;
   std::vector<FigureLine> messages;
   std::vector<FigureText> texts;
-  double text_size = 7;
+  double text_size = kFigureTextSize;
   double number_size = 6;
   double stroke = 0.4;  ///< around boxes
   /// The width at which every number fits; 0 when all do.

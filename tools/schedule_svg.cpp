@@ -1,30 +1,11 @@
 #include <fmt/format.h>
 
 #include "tools/schedule_figure.h"
+#include "tools/svg.h"
 
 namespace makespan {
 
 namespace {
-
-std::string escaped(std::string_view text) {
-  std::string result;
-  for (const char letter : text) {
-    switch (letter) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      default:
-        result += letter;
-    }
-  }
-  return result;
-}
 
 std::string rectangle(const FigureBox& box, std::string_view kind, const FigureFill& fill) {
   return fmt::format(
@@ -36,7 +17,7 @@ std::string boxes(const ScheduleFigure& figure) {
   std::string text = fmt::format("<g stroke=\"#1a1a1a\" stroke-width=\"{:.3f}\">\n", figure.stroke);
   for (const FigureBox& box : figure.boxes) {
     text += fmt::format("{}><title>{}</title></rect>\n", rectangle(box, "compute", figure.fills[box.fill]),
-                        escaped(box.title));
+                        xml_escaped(box.title));
   }
   text += "</g>\n";
   if (!figure.pairs.empty()) {
@@ -98,32 +79,12 @@ std::string legend(const ScheduleFigure& figure) {
   return text + "</g>\n";
 }
 
-std::string texts(const ScheduleFigure& figure) {
-  std::string text = fmt::format("<g font-size=\"{}\">\n", figure.text_size);
-  for (const FigureText& line : figure.texts) {
-    text += fmt::format("<text x=\"{:.3f}\" y=\"{:.3f}\"{}>{}</text>\n", line.x, line.y,
-                        line.anchor == Anchor::start    ? ""
-                        : line.anchor == Anchor::middle ? " text-anchor=\"middle\""
-                                                        : " text-anchor=\"end\"",
-                        escaped(line.text));
-  }
-  return text + "</g>\n";
-}
-
 }  // namespace
 
 std::string schedule_svg(const ScheduleFigure& figure) {
-  return fmt::format(
-             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.3f}pt\" height=\"{1:.3f}pt\" "
-             "viewBox=\"0 0 {0:.3f} {1:.3f}\" role=\"img\" aria-labelledby=\"makespan-title "
-             "makespan-description\" font-family=\"Helvetica, Arial, 'Liberation Sans', sans-serif\">\n"
-             "<title id=\"makespan-title\">{2}</title>\n"
-             "<desc id=\"makespan-description\">{3}</desc>\n"
-             "<path d=\"M0 0h{0:.3f}v{1:.3f}h-{0:.3f}z\" fill=\"#ffffff\"/>\n",
-             figure.width, figure.height, escaped(figure.title), escaped(figure.description)) +
-         boxes(figure) + numbers(figure) + messages(figure) + axis(figure) + legend(figure) + texts(figure) +
-         "</svg>\n";
+  return svg_document(figure.title, figure.description, figure.width, figure.height,
+                      boxes(figure) + numbers(figure) + messages(figure) + axis(figure) + legend(figure) +
+                          svg_texts(figure.texts, figure.text_size));
 }
 
 }  // namespace makespan

@@ -1,74 +1,30 @@
-#include <algorithm>
 #include <fmt/format.h>
 
 #include "tools/schedule_figure.h"
+#include "tools/tikz.h"
 
 namespace makespan {
 
 namespace {
 
-/// Texts hold nothing that TeX reads as its own but these.
-std::string escaped(std::string_view text) {
-  constexpr std::string_view kMicro = "µ";
-  std::string result;
-  while (!text.empty()) {
-    if (text.starts_with(kMicro)) {
-      result += "\\ensuremath{\\mu}";
-      text.remove_prefix(kMicro.size());
-      continue;
-    }
-    if (std::string_view("%&#_$").find(text.front()) != std::string_view::npos) {
-      result += '\\';
-    }
-    result += text.front();
-    text.remove_prefix(1);
-  }
-  return result;
-}
-
-/// Hexadecimal digits as xcolor wants them.
-std::string upper(std::string digits) {
-  std::transform(digits.begin(), digits.end(), digits.begin(),
-                 [](char digit) { return static_cast<char>(digit >= 'a' ? digit - 'a' + 'A' : digit); });
-  return digits;
-}
-
-/// Before \begin{document}, LaTeX has \@nodocument complain; behind it that is \relax.
-constexpr std::string_view kHead =
-    R"(% Compiles as it is. In a document that loads tikz, \input takes the picture alone.
-% To restyle it, change the colours, the styles and \makespanbox{style}{x}{y}{width}{height}{number}.
-\expandafter\ifx\csname @nodocument\endcsname\relax
-  \let\makespanend\relax
-\else
-  \documentclass[border=1bp]{standalone}
-  \usepackage{tikz}
-  \def\makespanend{\end{document}}
-  \begin{document}
-\fi
-)";
-
-std::string font(double size) {
-  return fmt::format("\\sffamily\\fontsize{{{}}}{{{}}}\\selectfont", size, size + 1);
-}
-
 std::string styles(const ScheduleFigure& figure) {
-  std::string text = fmt::format(
-      "\\begin{{tikzpicture}}[x=1bp,y=-1bp,line width=0.5bp,\n"
-      "  every node/.style={{inner sep=0pt,font={}}},\n"
-      "  makespan number/.style={{font={}}},\n",
-      font(figure.text_size), font(figure.number_size));
+  std::string text = fmt::format("  makespan number/.style={{font={}}},\n", tikz_font(figure.number_size));
   for (const FigureFill& fill : figure.fills) {
     text += fmt::format("  makespan {0}/.style={{fill=makespan{0},text={1}}},\n", fill.name,
                         fill.has_white_text ? "white" : "black");
   }
-  text += fmt::format(
-      "  makespan pair/.style={{line width={:.3f}bp}},\n"
-      "  makespan message/.style={{makespanmessage,->,>=stealth}}]\n",
-      2 * figure.stroke);
+  return text + fmt::format(
+                    "  makespan pair/.style={{line width={:.3f}bp}},\n"
+                    "  makespan message/.style={{makespanmessage,->,>=stealth}}",
+                    2 * figure.stroke);
+}
+
+std::string definitions(const ScheduleFigure& figure) {
+  std::string text;
   for (const FigureFill& fill : figure.fills) {
-    text += fmt::format("\\definecolor{{makespan{}}}{{HTML}}{{{}}}\n", fill.name, upper(fill.colour));
+    text += tikz_colour("makespan" + fill.name, fill.colour);
   }
-  return text + "\\definecolor{makespanmessage}{HTML}{8C2D19}\n" +
+  return text + tikz_colour("makespanmessage", "8c2d19") +
          fmt::format(
              "\\def\\makespanbox#1#2#3#4#5#6{{\\path[#1,draw,line width={:.3f}bp] (#2,#3) rectangle +(#4,#5) "
              "node[midway,makespan number]{{#6}};}}\n",
@@ -80,19 +36,8 @@ std::string box(const ScheduleFigure& figure, const FigureBox& box) {
                      figure.fills[box.fill].name, box.x, box.y, box.width, box.height, box.number);
 }
 
-std::string line(const FigureLine& line, std::string_view style) {
-  return fmt::format("\\draw[{}] ({:.3f},{:.3f}) -- ({:.3f},{:.3f});\n", style, line.x1, line.y1, line.x2,
-                     line.y2);
-}
-
-}  // namespace
-
-std::string schedule_tikz(const ScheduleFigure& figure) {
-  std::string text = fmt::format("% {}\n% {}\n", figure.title, figure.description);
-  text += kHead;
-  text += styles(figure);
-  text += fmt::format("\\path[use as bounding box] (0,0) rectangle ({:.3f},{:.3f});\n", figure.width,
-                      figure.height);
+std::string body(const ScheduleFigure& figure) {
+  std::string text;
   for (const FigureBox& compute : figure.boxes) {
     text += box(figure, compute);
   }
@@ -101,22 +46,30 @@ std::string schedule_tikz(const ScheduleFigure& figure) {
                         pair.width, pair.height);
   }
   for (const FigureLine& message : figure.messages) {
-    text += line(message, "makespan message");
+    text += tikz_line(message, "makespan message");
   }
   for (const FigureLine& mark : figure.axis) {
-    text += line(mark, "");
+    text += tikz_line(mark, "");
   }
   for (const FigureBox& swatch : figure.swatches) {
     text += box(figure, swatch);
   }
-  for (const FigureText& words : figure.texts) {
-    text += fmt::format("\\node[anchor={}] at ({:.3f},{:.3f}) {{{}}};\n",
-                        words.anchor == Anchor::start    ? "base west"
-                        : words.anchor == Anchor::middle ? "base"
-                                                         : "base east",
-                        words.x, words.y, escaped(words.text));
-  }
-  return text + "\\end{tikzpicture}%\n\\makespanend\n";
+  return text + tikz_texts(figure.texts);
+}
+
+}  // namespace
+
+std::string schedule_tikz(const ScheduleFigure& figure) {
+  return tikz_document(
+      {.title = figure.title,
+       .description = figure.description,
+       .restyle = "the colours, the styles and \\makespanbox{style}{x}{y}{width}{height}{number}",
+       .styles = styles(figure),
+       .definitions = definitions(figure),
+       .body = body(figure),
+       .width = figure.width,
+       .height = figure.height,
+       .text_size = figure.text_size});
 }
 
 }  // namespace makespan

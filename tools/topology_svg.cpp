@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "tools/svg.h"
 #include "tools/topology_sketch.h"
 
 namespace makespan {
@@ -70,34 +71,11 @@ double stroke_width(Rate capacity) {
   return std::clamp(2 + std::log2(std::max(gigabytes, 0.1) / 25), 0.8, 8.0);
 }
 
-std::string escaped(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return result;
-}
-
 std::string text_element(double x, double y, int size, std::string_view anchor, std::string_view fill,
                          bool is_bold, const std::string& words) {
   return fmt::format(
       "<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"{}\" text-anchor=\"{}\" fill=\"{}\"{}>{}</text>\n", x, y,
-      size, anchor, fill, is_bold ? " font-weight=\"600\"" : "", escaped(words));
+      size, anchor, fill, is_bold ? " font-weight=\"600\"" : "", xml_escaped(words));
 }
 
 /// What a class of links adds up to.
@@ -161,7 +139,7 @@ class Drawing {
                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:.0f} {1:.0f}\" width=\"{0:.0f}\" "
                "height=\"{1:.0f}\" font-family=\"Helvetica, Arial, sans-serif\" role=\"img\">\n"
                "<title>{2}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
-               sketch_.width, height, escaped(title_)) +
+               sketch_.width, height, xml_escaped(title_)) +
            headline() + body_ + "</svg>\n";
   }
 
@@ -279,7 +257,7 @@ class Drawing {
           "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"{}\" "
           "fill=\"{}\"><title>{}</title></rect>\n",
           placed.x - shape.width / 2, placed.y - shape.height / 2, shape.width, shape.height, shape.corner,
-          shape.fill, escaped(topology_.vertex_name(placed.vertex)));
+          shape.fill, xml_escaped(topology_.vertex_name(placed.vertex)));
       const bool is_host = vertex.kind == VertexKind::gpu && !described_.has_gpus;
       const std::string letter = is_host                           ? "H"
                                  : !topology_.dimensions().empty() ? "C"

@@ -7,11 +7,15 @@
 #include "core/error.h"
 #include "scenarios/lower.h"
 #include "scenarios/reader.h"
+#include "scenarios/resolve.h"
 #include "scenarios/yaml.h"
 #include "schedules/catalogue.h"
+#include "tools/bubble_figure.h"
 #include "tools/commands/command.h"
 #include "tools/commands/scenario_options.h"
 #include "tools/compare_report.h"
+#include "tools/count_series.h"
+#include "tools/output_file.h"
 #include "tools/progress.h"
 
 namespace makespan {
@@ -22,7 +26,10 @@ struct Options {
   std::vector<std::string> scenarios;
   std::vector<std::string> overrides;
   std::vector<std::string> schedules;
+  std::string microbatches;
   bool what_if = false;
+  std::string bubble_figure;
+  std::string figure_width;
   std::string format = "text";
 };
 
@@ -37,6 +44,7 @@ struct Choice {
 struct Candidate {
   std::string scenario;
   std::optional<Choice> choice;
+  std::int64_t microbatches = 0;  ///< 0: as many as the scenario has
 };
 
 Choice parse_choice(const std::string& text) {
@@ -100,7 +108,7 @@ std::vector<Candidate> candidates(const Options& options, ScenarioSource& source
   std::vector<Candidate> result;
   if (options.schedules.empty()) {
     for (const std::string& scenario : options.scenarios) {
-      result.push_back({scenario, std::nullopt});
+      result.push_back({scenario, std::nullopt, 0});
     }
     return result;
   }
@@ -113,7 +121,27 @@ std::vector<Candidate> candidates(const Options& options, ScenarioSource& source
   for (const std::string& schedule :
        asks_for_all(options) ? all_schedules(source.read(scenario, options.overrides).schedule.kind)
                              : options.schedules) {
-    result.push_back({scenario, parse_choice(schedule)});
+    result.push_back({scenario, parse_choice(schedule), 0});
+  }
+  return result;
+}
+
+/// Each candidate once per number of micro-batches.
+std::vector<Candidate> with_microbatches(const std::vector<Candidate>& candidates, const Options& options) {
+  if (options.microbatches.empty()) {
+    return candidates;
+  }
+  for (const std::string& text : options.overrides) {
+    if (text.starts_with("training.global_batch=") || text.starts_with("training=")) {
+      throw InputError(SourceLocation{}, "--microbatches", "does not go with --set " + text,
+                       "both choose the global batch; keep one of them");
+    }
+  }
+  std::vector<Candidate> result;
+  for (const Candidate& candidate : candidates) {
+    for (const std::int64_t count : parse_counts(options.microbatches, "--microbatches")) {
+      result.push_back({candidate.scenario, candidate.choice, count});
+    }
   }
   return result;
 }
@@ -165,22 +193,36 @@ void share_profile(Scenario& scenario, std::int64_t own_chunks) {
   profile.activation = Bytes(profile.activation.count() * own_chunks / chunks);
 }
 
-Scenario read_candidate(const Candidate& candidate, const Options& options, ScenarioSource& source) {
-  if (!candidate.choice) {
-    return source.read(candidate.scenario, options.overrides);
-  }
+/// The candidate's scenario with the schedule of its choice; `own` has its own schedule.
+Scenario with_choice(const Candidate& candidate, const Scenario& own, const Options& options,
+                     ScenarioSource& source) {
   const Choice& choice = *candidate.choice;
   std::vector<std::string> overrides = options.overrides;
   overrides.push_back("schedule.kind=" + choice.kind);
   if (choice.chunks > 0) {
     overrides.push_back("schedule.chunks=" + std::to_string(choice.chunks));
   }
-  const Scenario own = source.read(candidate.scenario, options.overrides);
   Scenario scenario = source.read(candidate.scenario, overrides);
   drop_foreign_keys(scenario, choice);
   share_profile(scenario, own.locations.contains("schedule.chunks")
                               ? own.schedule.chunks
                               : schedule_kind(own.schedule.kind).least_chunks);
+  return scenario;
+}
+
+/// The global batch that gives every replica so many micro-batches.
+std::int64_t global_batch(Scenario scenario, std::int64_t microbatches) {
+  std::vector<std::string> ignored;
+  resolve(scenario, ignored);
+  return microbatches * scenario.training.micro_batch * scenario.parallelism.data;
+}
+
+Scenario read_candidate(const Candidate& candidate, const Options& options, ScenarioSource& source) {
+  const Scenario own = source.read(candidate.scenario, options.overrides);
+  Scenario scenario = candidate.choice ? with_choice(candidate, own, options, source) : own;
+  if (candidate.microbatches > 0) {
+    scenario.training.global_batch = global_batch(own, candidate.microbatches);
+  }
   return scenario;
 }
 
@@ -196,14 +238,15 @@ std::string unique_name(const std::vector<CompareRow>& rows, const std::string& 
   return result;
 }
 
-/// Runs a candidate. Where all schedules are asked for, one that the scenario does not allow is a row with
-/// the reason.
+/// Runs a candidate. Where all schedules are asked for, or several numbers of micro-batches, one that the
+/// scenario does not allow is a row with the reason.
 CompareRow run_candidate(const Candidate& candidate, const Options& options, ScenarioSource& source,
                          Context& context) {
   CompareRow row{candidate.choice ? candidate.choice->text : candidate.scenario, std::nullopt};
   try {
     Prepared prepared = prepare_scenario(read_candidate(candidate, options, source));
     row.name = candidate.choice ? row.name : prepared.scenario.name;
+    row.microbatches = prepared.scenario.microbatches();
     Run run = simulate_scenario(std::move(prepared), false, context);
     if (options.what_if) {
       Progress progress(context.err, context.err_is_terminal && !context.quiet, row.name + ", what if");
@@ -213,12 +256,17 @@ CompareRow run_candidate(const Candidate& candidate, const Options& options, Sce
   } catch (const InfeasibleError& error) {
     row.reason = error.what();
   } catch (const InputError& error) {
-    if (!asks_for_all(options)) {
+    if (!asks_for_all(options) && options.microbatches.empty()) {
       throw;
     }
     row.reason = error.what();
   }
   std::replace(row.reason.begin(), row.reason.end(), '\n', ' ');
+  row.series = row.name;
+  if (candidate.microbatches > 0) {
+    row.microbatches = candidate.microbatches;
+    row.name += " m=" + std::to_string(candidate.microbatches);
+  }
   return row;
 }
 
@@ -232,10 +280,47 @@ void sort_rows(std::vector<CompareRow>& rows) {
                    [&](const CompareRow& a, const CompareRow& b) { return rank(a) < rank(b); });
 }
 
+/// A line for each schedule or scenario, of which the rows follow each other by ascending micro-batches.
+std::vector<BubbleSeries> bubble_series(const std::vector<CompareRow>& rows) {
+  std::vector<BubbleSeries> series;
+  std::int64_t last = 0;
+  for (const CompareRow& row : rows) {
+    if (series.empty() || row.microbatches <= last) {
+      series.push_back({row.series, {}});
+    }
+    last = row.microbatches;
+    if (row.report) {
+      series.back().points.push_back(
+          {row.microbatches, row.report->bubble_fraction, !row.report->out_of_memory.has_value()});
+    }
+  }
+  std::erase_if(series, [](const BubbleSeries& line) { return line.points.empty(); });
+  return series;
+}
+
+void check_options(const Options& options) {
+  if (!options.bubble_figure.empty()) {
+    require_plot_name(options.bubble_figure, "--bubble-figure");
+    if (options.microbatches.empty()) {
+      throw InputError({}, "--bubble-figure", "needs --microbatches", "such as --microbatches 8:128:x2");
+    }
+  } else if (!options.figure_width.empty()) {
+    throw InputError({}, "--figure-width", "is for --bubble-figure");
+  }
+}
+
+void write_bubble_figure(const std::vector<CompareRow>& rows, const Options& options) {
+  const double width =
+      options.figure_width.empty() ? kColumnWidth : read_width(options.figure_width, "--figure-width");
+  const Plot plot = bubble_figure(options.scenarios.front(), bubble_series(rows), width, "--bubble-figure");
+  write_file(options.bubble_figure, plot_text(plot, options.bubble_figure, "--bubble-figure"));
+}
+
 ExitCode run_command(const Options& options, Context& context) {
+  check_options(options);
   std::vector<CompareRow> rows;
   ScenarioSource source;
-  for (const Candidate& candidate : candidates(options, source)) {
+  for (const Candidate& candidate : with_microbatches(candidates(options, source), options)) {
     CompareRow row = run_candidate(candidate, options, source, context);
     row.name = unique_name(rows, row.name);
     rows.push_back(std::move(row));
@@ -244,11 +329,14 @@ ExitCode run_command(const Options& options, Context& context) {
       std::find_if(rows.begin(), rows.end(), [](const CompareRow& row) { return row.report.has_value(); });
   const bool has_run = first != rows.end();
   const double baseline = has_run ? seconds(first->report->iteration_time) : 0.0;
-  if (asks_for_all(options)) {
+  if (!options.bubble_figure.empty() && has_run) {
+    write_bubble_figure(rows, options);
+  }
+  if (asks_for_all(options) && options.microbatches.empty()) {
     sort_rows(rows);
   }
-  context.out << print_comparison(rows, baseline, options.schedules.empty() && rows.size() > 1,
-                                  options.format);
+  const bool differences = options.scenarios.size() > 1 && options.microbatches.empty();
+  context.out << print_comparison(rows, baseline, differences, options.format);
   return has_run ? ExitCode::done : ExitCode::infeasible;
 }
 
@@ -266,8 +354,16 @@ void add_compare(CLI::App& app, Context& context) {
       ->type_name("KIND[:CHUNKS],...|all")
       ->delimiter(',')
       ->allow_extra_args(false);
+  add_text(*command.app, "--microbatches", options.microbatches,
+           "Run each with so many micro-batches per iteration, such as 8:128:x2")
+      ->type_name("LIST|FROM:TO:xFACTOR");
   command.app->add_flag("--what-if", options.what_if,
                         "Simulate each again with one cause of lost time made free");
+  add_text(*command.app, "--bubble-figure", options.bubble_figure,
+           "Draw the bubble against --microbatches, as SVG or TikZ")
+      ->type_name("FILE.svg|FILE.tex");
+  add_text(*command.app, "--figure-width", options.figure_width, "Such as 84mm or 7in (3.3in)")
+      ->type_name("LENGTH");
   add_choice(*command.app, "--format", options.format, {"text", "json", "csv", "markdown", "latex"},
              "How the table is printed");
 }

@@ -6,6 +6,7 @@
 #include "tools/chrome_trace.h"
 #include "tools/commands/command.h"
 #include "tools/commands/scenario_options.h"
+#include "tools/memory_figure.h"
 #include "tools/output_file.h"
 #include "tools/report_writer.h"
 #include "tools/run_trace.h"
@@ -19,6 +20,8 @@ struct Options {
   std::vector<std::string> overrides;
   std::string out;
   std::string trace_ranks;
+  std::string memory_figure;
+  std::string figure_width;
   bool expand_ranks = false;
   std::string format = "text";
 };
@@ -51,12 +54,31 @@ void write_results(const Run& run, const Options& options, const std::vector<int
   context.log->info("wrote scenario.yaml, report.json and trace.json.gz to {}", folder.string());
 }
 
+void check_options(const Options& options) {
+  if (!options.memory_figure.empty()) {
+    require_plot_name(options.memory_figure, "--memory-figure");
+  } else if (!options.figure_width.empty()) {
+    throw InputError({}, "--figure-width", "is for --memory-figure");
+  }
+}
+
+void write_memory_figure(const Run& run, const Options& options, const std::vector<int>& ranks) {
+  const double width =
+      options.figure_width.empty() ? kColumnWidth : read_width(options.figure_width, "--figure-width");
+  const Plot plot = memory_figure(run, ranks, width, "--memory-figure");
+  write_file(options.memory_figure, plot_text(plot, options.memory_figure, "--memory-figure"));
+}
+
 ExitCode run_command(const Options& options, Context& context) {
+  check_options(options);
   Prepared prepared = load_scenario(options.scenario, options.overrides);
   const std::vector<int> ranks = select_ranks(options.trace_ranks, prepared.scenario);
   const Run run = simulate_scenario(std::move(prepared), !options.out.empty(), context);
   if (!options.out.empty()) {
     write_results(run, options, ranks, context);
+  }
+  if (!options.memory_figure.empty()) {
+    write_memory_figure(run, options, ranks);
   }
   context.out << (options.format == "json" ? report_json(run.report, options.expand_ranks)
                                            : report_text(run.report, options.expand_ranks));
@@ -79,8 +101,13 @@ void add_run(CLI::App& app, Context& context) {
   add_text(*command.app, "--out", options.out, "Folder for report.json, trace.json.gz and scenario.yaml")
       ->type_name("DIR");
   add_text(*command.app, "--trace-ranks", options.trace_ranks,
-           "Ranks that the trace shows (the pipeline of replica 0, tensor rank 0)")
+           "Ranks that the trace and the figure show (the pipeline of replica 0, tensor rank 0)")
       ->type_name("LIST|all");
+  add_text(*command.app, "--memory-figure", options.memory_figure,
+           "Draw what the ranks hold over time, as SVG or TikZ")
+      ->type_name("FILE.svg|FILE.tex");
+  add_text(*command.app, "--figure-width", options.figure_width, "Such as 84mm or 7in (3.3in)")
+      ->type_name("LENGTH");
   command.app->add_flag("--expand-ranks", options.expand_ranks, "Report every rank by itself");
   add_choice(*command.app, "--format", options.format, {"text", "json"}, "How the report is printed");
 }
