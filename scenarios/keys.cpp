@@ -5,7 +5,7 @@
 
 #include "scenarios/key_builders.h"
 #include "scenarios/lower.h"
-#include "schedules/catalogue.h"
+#include "schedules/searches.h"
 
 namespace makespan {
 
@@ -25,6 +25,7 @@ const Names kFlopsConventions = {
 const Names kDimensions = {"tensor", "context", "data", "pipeline"};
 const Names kAttentions = {"flash", "unfused"};
 const Names kLaunches = {"eager", "graph"};
+const Names kOptimizerSyncs = {"barrier", "post-validation"};
 const Names kCommunications = {"independent", "per-peer", "per-rank", "blocking", "fused"};
 
 Field order_keys(std::vector<Dimension>& order) {
@@ -93,6 +94,10 @@ Field profile_keys(Profile& profile) {
               "Backward pass; or give its halves `backward_input` and `backward_weight`."),
           key("backward_input", &profile.backward_input, "Gradient of the input."),
           key("backward_weight", &profile.backward_weight, "Gradient of the weights."),
+          with_default(key("forward_backward", &profile.forward_backward,
+                           "A forward and a backward pass that the schedule overlaps, by the forward pass's "
+                           "stage."),
+                       "the sum of both"),
           key("activation", &profile.activation, "Memory held per micro-batch and stage."),
           key("message", &profile.message, "Sent between neighbouring stages; or give `communication`."),
           key("communication", &profile.communication, "A fixed time per message that occupies no link."),
@@ -183,6 +188,9 @@ Field schedule_keys(ScheduleSpec& schedule) {
   for (const ScheduleKind& kind : schedule_kinds()) {
     (lowers(kind) ? kinds : later).emplace_back(kind.name);
   }
+  for (const ScheduleSearch& search : schedule_searches()) {
+    kinds.emplace_back(search.kind.name);
+  }
   return section(
       "schedule", "The pipeline schedule; a word stands for `kind`.",
       {
@@ -194,12 +202,26 @@ Field schedule_keys(ScheduleSpec& schedule) {
               integer("group", schedule.group, 1, kMany,
                       "Interleaved: consecutive micro-batches that pass a chunk before the next one's turn."),
               "m div max(1, m div pipeline) for m micro-batches: `pipeline` when it divides m"),
+          integer("pieces", schedule.pieces, 1, 1024,
+                  "Seq1F1B: parts of equal length into which each sequence is cut."),
           key("lifo", &schedule.lifo, "GPipe: run the backward passes newest micro-batch first."),
           with_default(
               choice("communication", schedule.communication, kCommunications,
                      "How messages between stages are ordered against computation."),
               "fused for 1f1b and interleaved, as Megatron-LM without overlap; independent otherwise"),
-          unsupported("optimizer_sync", "barrier", "When the optimizer may start."),
+          choice("optimizer_sync", schedule.optimizer_sync, kOptimizerSyncs,
+                 "barrier: each rank takes its optimizer step once the gradient norm of the whole model is "
+                 "known. post-validation: once that of the pipeline ranks before it is; the rest is checked "
+                 "during the next iteration (Qi et al. 2024)."),
+          with_default(word("placement", schedule.placement, {"loop", "v"}, {},
+                            "list: stage s on rank s mod pipeline, or a V of two chunks per rank."),
+                       "loop"),
+          with_default(integer("activations", schedule.activations, 1, kMany,
+                               "zb-auto, list: micro-batches of which a rank can hold the activations."),
+                       "what `memory` holds"),
+          with_default(key("memory", &schedule.memory,
+                           "zb-auto, list: memory of a rank for activations; or give `activations`."),
+                       "what weights, gradients and optimizer leave of the GPU"),
           key("file", &schedule.file,
               "The lists of each rank in PyTorch's CSV, in place of `kind`, which gives the chunks as well."),
       },
@@ -250,7 +272,9 @@ Field simulation_keys(SimulationSpec& simulation) {
                "is a transfer that waits for the chunk it passes on; reductions inside switches stay one."),
           word("fold", simulation.fold, {"auto", "off"}, {},
                "Whether ranks that behave alike may be simulated once; the results are the same."),
-          integer("iterations", simulation.iterations, 1, 10, "Training iterations; the last is reported."),
+          with_default(integer("iterations", simulation.iterations, 1, 10,
+                               "Training iterations; the last is reported."),
+                       "1; 2 with post-validation"),
           integer("seed", simulation.seed, 0, std::numeric_limits<std::int64_t>::max(),
                   "Seed of all random numbers; nothing is random in this version."),
       });

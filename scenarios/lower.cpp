@@ -1,101 +1,9 @@
-#include "scenarios/lower.h"
-
 #include <algorithm>
 #include <array>
-#include <map>
-#include <memory>
-#include <optional>
-#include <tuple>
 
-#include "scenarios/cell.h"
-#include "scenarios/program.h"
-#include "scenarios/workload.h"
+#include "scenarios/lowering.h"
 
 namespace makespan {
-
-namespace {
-
-/// The state of lowering one scenario.
-class Lowering {
- public:
-  Lowering(const Prepared& prepared, const Partition& partition);
-
-  Lowered run();
-
- private:
-  /// A cell with what its program has emitted in the present iteration.
-  struct Place {
-    std::unique_ptr<Cell> cell;
-    std::unique_ptr<Program> program;
-    std::vector<ActionTasks> actions;  ///< by position in the schedule
-    std::vector<TaskId> before;        ///< the last compute of the iteration before, per tensor-parallel rank
-  };
-
-  /// A communication that was planned, as the graph keeps it.
-  struct Planned {
-    RouteId route;
-    TransferWork work;
-    std::optional<Chunks> messages;  ///< in place of the one transfer
-  };
-
-  void add_links();
-  void add_places();
-  void emit_actions(int iteration);
-  void emit_messages(int iteration);
-  TransferTasks emit_message(const Message& message, const Label& label, int data, int tensor);
-  void reduce_gradients();
-  void reduce_stage_rank(int pipeline);
-  void tie_embeddings();
-  void await_gradients(int data);
-  void step(int iteration);
-
-  [[nodiscard]] Place& place(int pipeline, int data) {
-    const auto row = static_cast<std::size_t>(pipeline) * static_cast<std::size_t>(layout_.data());
-    return places_[row + static_cast<std::size_t>(data)];
-  }
-
-  [[nodiscard]] const ActionTasks& tasks(const ActionRef& at, int data) {
-    return place(at.rank, data).actions[static_cast<std::size_t>(at.position)];
-  }
-
-  [[nodiscard]] DeviceId device(int pipeline, int data, int tensor) const {
-    return DeviceId(static_cast<std::size_t>(partition_.class_of[static_cast<std::size_t>(
-        layout_.rank({.tensor = tensor, .context = 0, .data = data, .pipeline = pipeline}))]));
-  }
-
-  [[nodiscard]] std::vector<std::vector<GradientUnit>> buckets(int pipeline);
-  TransferTasks collective(CollectiveKind kind, const std::vector<DeviceId>& members, Bytes payload,
-                           const Label& label);
-  TransferTasks send(DeviceId from, DeviceId to, Bytes bytes, const Label& label);
-  [[nodiscard]] Planned intern(TransferPlan plan);
-  TransferTasks emit(const Planned& planned, const Label& label);
-  [[nodiscard]] Route on_devices(Route route) const;
-  [[nodiscard]] std::optional<Chunks> on_devices(std::optional<Chunks> chunks) const;
-  [[nodiscard]] std::int64_t parameters(int pipeline) const;
-  [[nodiscard]] std::vector<MemorySplit> statics() const;
-
-  const Scenario& scenario_;
-  const Schedule& schedule_;
-  const Machine& machine_;
-  const Accelerator& accelerator_;
-  const Partition& partition_;
-  Layout layout_;
-  TaskGraphBuilder builder_;
-  LabelNames names_;
-  GroupPlanner planner_;
-  std::vector<StageLayers> stages_;
-  std::optional<Workload> workload_;
-  std::vector<Message> messages_;
-  std::vector<Place> places_;
-  std::vector<std::size_t> gpu_of_device_;
-  std::vector<std::size_t> device_of_gpu_;
-  std::map<std::tuple<Group, CollectiveKind, std::vector<DeviceId>, Bytes>, Planned> collectives_;
-  std::map<std::tuple<DeviceId, DeviceId, Bytes>, Planned> sends_;
-  std::map<std::pair<int, int>, std::optional<TaskId>>
-      reduced_;                                 ///< by pipeline and tensor: end of the dp chain
-  std::map<std::pair<int, int>, TaskId> tied_;  ///< by data and tensor: the sum of tied embeddings
-  std::vector<std::vector<TaskId>> ends_;
-};
 
 Lowering::Lowering(const Prepared& prepared, const Partition& partition)
     : scenario_(prepared.scenario),
@@ -109,9 +17,15 @@ Lowering::Lowering(const Prepared& prepared, const Partition& partition)
       planner_(scenario_, machine_, accelerator_, prepared.collectives),
       messages_(plan_messages(schedule_, *scenario_.schedule.communication)) {
   if (!scenario_.profile) {
-    stages_ = stage_layers(scenario_, schedule_.stages());
-    workload_ = build_workload(scenario_, accelerator_,
-                               schedule_.rank_of_stage.front() == schedule_.rank_of_stage.back());
+    const std::vector<StageLayers> stages = stage_layers(scenario_, schedule_.model_stages());
+    for (int replica = 0; replica < schedule_.replicas; ++replica) {
+      stages_.insert(stages_.end(), stages.begin(), stages.end());
+    }
+    const bool has_both_ends = owners(0) == owners(schedule_.model_stages() - 1);
+    for (int piece = 0; piece < schedule_.pieces; ++piece) {
+      workloads_.push_back(build_workload(scenario_, accelerator_, has_both_ends,
+                                          {.index = piece, .count = schedule_.pieces}));
+    }
   }
 }
 
@@ -158,8 +72,8 @@ void Lowering::add_places() {
       };
       Place place;
       place.cell = std::make_unique<Cell>(builder_, devices, make);
-      place.program = std::make_unique<Program>(scenario_, workload_ ? &*workload_ : nullptr, names_, stages_,
-                                                schedule_, *place.cell);
+      place.program =
+          std::make_unique<Program>(scenario_, workloads_, names_, stages_, schedule_, *place.cell);
       places_.push_back(std::move(place));
     }
   }
@@ -171,9 +85,17 @@ void Lowering::emit_actions(int iteration) {
       Place& at = place(pipeline, data);
       at.actions.clear();
       at.before = at.cell->last();
-      for (const Action& action : schedule_.actions[static_cast<std::size_t>(pipeline)]) {
-        // Sends and receives keep their positions; what they do is in the messages.
-        at.actions.push_back(is_compute(action.kind) ? at.program->emit(action, iteration) : ActionTasks{});
+      const std::vector<Action>& actions = schedule_.actions[static_cast<std::size_t>(pipeline)];
+      for (std::size_t i = 0; i < actions.size(); ++i) {
+        if (actions[i].overlaps_next) {
+          const auto [forward, backward] = at.program->emit_pair(actions[i], actions[i + 1], iteration);
+          at.actions.insert(at.actions.end(), {forward, backward});
+          ++i;
+        } else {
+          // Sends and receives keep their positions; what they do is in the messages.
+          at.actions.push_back(is_compute(actions[i].kind) ? at.program->emit(actions[i], iteration)
+                                                           : ActionTasks{});
+        }
       }
     }
   }
@@ -214,7 +136,8 @@ TransferTasks Lowering::emit_message(const Message& message, const Label& label,
     transfer = emit(
         {nothing, {.amount = Bytes(0), .latency = scenario_.profile->communication}, std::nullopt}, label);
   } else {
-    bytes = scenario_.profile ? scenario_.profile->message : workload_->message;
+    bytes = scenario_.profile ? share_of_piece(scenario_.profile->message, schedule_, message.microbatch)
+                              : workload().message;
     transfer = send(from, to, bytes, label);
   }
   const auto lane = static_cast<std::size_t>(tensor);
@@ -245,152 +168,6 @@ TransferTasks Lowering::emit_message(const Message& message, const Label& label,
                    .at_end = true,
                    .bytes = Bytes(0) - bytes});
   return transfer;
-}
-
-std::vector<std::vector<GradientUnit>> Lowering::buckets(int pipeline) {
-  // Stages in the order of their last backward pass, their units in the order of completion.
-  const std::vector<Action>& actions = schedule_.actions[static_cast<std::size_t>(pipeline)];
-  std::vector<int> stages;
-  for (const Action& action : actions) {
-    if (action.kind == ActionKind::backward || action.kind == ActionKind::backward_weight) {
-      std::erase(stages, action.stage);
-      stages.push_back(action.stage);
-    }
-  }
-  const DataParallel& options = scenario_.parallelism.data_parallel;
-  std::vector<std::vector<GradientUnit>> result;
-  std::int64_t filled = 0;
-  for (const int stage : stages) {
-    bool open = !result.empty() && !options.overlap;  // without overlap everything is one bucket
-    for (const GradientUnit& unit : place(pipeline, 0).program->gradient_units(stage)) {
-      if (!open) {
-        result.emplace_back();
-        filled = 0;
-      }
-      filled += unit.parameters;
-      result.back().push_back(unit);
-      open = !options.overlap || filled < options.bucket;
-    }
-  }
-  return result;
-}
-
-void Lowering::reduce_stage_rank(int pipeline) {
-  for (const std::vector<GradientUnit>& bucket : buckets(pipeline)) {
-    std::int64_t parameters = 0;
-    for (const GradientUnit& unit : bucket) {
-      parameters += unit.parameters;
-    }
-    const GradientUnit& last = bucket.back();
-    const Label label{.name = names_.all_reduce,
-                      .phase = Phase::backward,
-                      .group = Group::dp,
-                      .stage = last.stage,
-                      .chunk = last.stage / schedule_.ranks,
-                      .layer = std::max(last.layer, -1)};
-    for (int tensor = 0; tensor < layout_.tensor(); ++tensor) {
-      std::vector<DeviceId> members;
-      for (int data = 0; data < layout_.data(); ++data) {
-        members.push_back(device(pipeline, data, tensor));
-      }
-      const TransferTasks transfer = collective(CollectiveKind::all_reduce, members,
-                                                workload_->gradient_bytes * Bytes(parameters), label);
-      for (int data = 0; data < layout_.data(); ++data) {
-        const Place& at = place(pipeline, data);
-        const std::vector<TaskId> ready =
-            scenario_.parallelism.data_parallel.overlap ? at.program->ready(last) : at.cell->last();
-        builder_.edge(ready[static_cast<std::size_t>(tensor)], transfer.first);
-      }
-      std::optional<TaskId>& chain = reduced_[{pipeline, tensor}];
-      if (chain) {
-        builder_.edge(*chain, transfer.first);
-      }
-      chain = transfer.last;
-    }
-  }
-}
-
-void Lowering::reduce_gradients() {
-  reduced_.clear();
-  tied_.clear();
-  if (layout_.data() == 1) {
-    return;
-  }
-  for (int pipeline = 0; pipeline < layout_.pipeline(); ++pipeline) {
-    reduce_stage_rank(pipeline);
-  }
-}
-
-void Lowering::tie_embeddings() {
-  const int first = schedule_.rank_of_stage.front();
-  const int last = schedule_.rank_of_stage.back();
-  if (!*scenario_.model.tied_embeddings || first == last) {
-    return;
-  }
-  const Bytes payload = workload_->gradient_bytes * Bytes(workload_->embedding_parameters);
-  const Label label{.name = names_.embedding_all_reduce, .phase = Phase::backward, .group = Group::other};
-  for (int tensor = 0; tensor < layout_.tensor(); ++tensor) {
-    for (int data = 0; data < layout_.data(); ++data) {
-      const TransferTasks transfer =
-          collective(CollectiveKind::all_reduce, {device(first, data, tensor), device(last, data, tensor)},
-                     payload, label);
-      for (const int pipeline : {first, last}) {
-        builder_.edge(place(pipeline, data).cell->last()[static_cast<std::size_t>(tensor)], transfer.first);
-        if (const auto& chain = reduced_[{pipeline, tensor}]) {
-          builder_.edge(*chain, transfer.first);
-        }
-      }
-      tied_[{data, tensor}] = transfer.last;
-    }
-  }
-}
-
-void Lowering::step(int iteration) {
-  for (int data = 0; data < layout_.data(); ++data) {
-    if (!scenario_.profile) {
-      await_gradients(data);
-    }
-    for (int pipeline = 0; pipeline < layout_.pipeline(); ++pipeline) {
-      Cell& cell = *place(pipeline, data).cell;
-      if (!scenario_.profile) {
-        cell.compute(optimizer_step(scenario_, accelerator_, parameters(pipeline)),
-                     {.name = names_.optimizer, .phase = Phase::optimizer});
-      }
-      ends_.resize(static_cast<std::size_t>(iteration) + 1);
-      ends_.back().insert(ends_.back().end(), cell.last().begin(), cell.last().end());
-    }
-  }
-}
-
-void Lowering::await_gradients(int data) {
-  if (layout_.pipeline() * layout_.tensor() == 1) {
-    if (const auto& chain = reduced_[{0, 0}]) {
-      place(0, data).cell->await(*chain);
-    }
-    return;
-  }
-  std::vector<DeviceId> members;
-  for (int pipeline = 0; pipeline < layout_.pipeline(); ++pipeline) {
-    for (int tensor = 0; tensor < layout_.tensor(); ++tensor) {
-      members.push_back(device(pipeline, data, tensor));
-    }
-  }
-  const TransferTasks norm =
-      collective(CollectiveKind::all_reduce, members, Bytes(4),
-                 {.name = names_.grad_norm, .phase = Phase::grad_norm, .group = Group::other});
-  for (int pipeline = 0; pipeline < layout_.pipeline(); ++pipeline) {
-    Cell& cell = *place(pipeline, data).cell;
-    for (int tensor = 0; tensor < layout_.tensor(); ++tensor) {
-      builder_.edge(cell.last()[static_cast<std::size_t>(tensor)], norm.first);
-      if (const auto& chain = reduced_[{pipeline, tensor}]) {
-        builder_.edge(*chain, norm.first);
-      }
-      if (const auto tied = tied_.find({data, tensor}); tied != tied_.end()) {
-        builder_.edge(tied->second, norm.first);
-      }
-    }
-    cell.await(norm.last);
-  }
 }
 
 TransferTasks Lowering::collective(CollectiveKind kind, const std::vector<DeviceId>& members, Bytes payload,
@@ -452,9 +229,9 @@ std::int64_t Lowering::parameters(int pipeline) const {
   for (int stage = 0; stage < schedule_.stages(); ++stage) {
     if (schedule_.rank_of_stage[static_cast<std::size_t>(stage)] == pipeline) {
       const StageLayers& layers = stages_[static_cast<std::size_t>(stage)];
-      sum += layers.count * Bytes(workload_->layer_parameters());
-      sum += Bytes(layers.head ? workload_->head_parameters : 0);
-      sum += Bytes(layers.embedding ? workload_->embedding_parameters : 0);
+      sum += layers.count * Bytes(workload().layer_parameters());
+      sum += Bytes(layers.head ? workload().head_parameters : 0);
+      sum += Bytes(layers.embedding ? workload().embedding_parameters : 0);
     }
   }
   return sum.count();
@@ -464,18 +241,15 @@ std::vector<MemorySplit> Lowering::statics() const {
   std::vector<MemorySplit> result(partition_.representative.size());
   for (std::size_t d = 0; d < result.size() && !scenario_.profile; ++d) {
     const std::int64_t local = parameters(layout_.coordinates(partition_.representative[d]).pipeline);
-    result[d][static_cast<std::size_t>(MemoryKind::weights)] = workload_->weight_bytes * Bytes(local);
-    result[d][static_cast<std::size_t>(MemoryKind::gradients)] = workload_->gradient_bytes * Bytes(local);
-    result[d][static_cast<std::size_t>(MemoryKind::optimizer)] = workload_->optimizer_bytes * Bytes(local);
+    result[d][static_cast<std::size_t>(MemoryKind::weights)] = workload().weight_bytes * Bytes(local);
+    result[d][static_cast<std::size_t>(MemoryKind::gradients)] = workload().gradient_bytes * Bytes(local);
+    result[d][static_cast<std::size_t>(MemoryKind::optimizer)] = workload().optimizer_bytes * Bytes(local);
   }
   return result;
 }
 
-}  // namespace
-
 bool lowers(const ScheduleKind& kind) {
-  constexpr std::array<std::string_view, 7> kBare = {
-      "interleaved-overlap", "pipedream", "pipedream-2bw", "seq1f1b", "chimera", "dualpipe", "dualpipev"};
+  constexpr std::array<std::string_view, 2> kBare = {"pipedream", "pipedream-2bw"};
   return std::find(kBare.begin(), kBare.end(), kind.name) == kBare.end();
 }
 

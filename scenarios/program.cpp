@@ -1,23 +1,17 @@
 #include "scenarios/program.h"
 
+#include <algorithm>
 #include <optional>
 
+#include "core/int128.h"
 #include "devices/kernel.h"
 
 namespace makespan {
 
-namespace {
-
-Time of_stage(const std::vector<Time>& times, int stage) {
-  return times.size() == 1 ? times.front() : times[static_cast<std::size_t>(stage)];
-}
-
-}  // namespace
-
-Program::Program(const Scenario& scenario, const Workload* workload, const LabelNames& names,
+Program::Program(const Scenario& scenario, const std::vector<Workload>& workloads, const LabelNames& names,
                  const std::vector<StageLayers>& stages, const Schedule& schedule, Cell& cell)
     : scenario_(scenario),
-      workload_(workload),
+      workloads_(workloads),
       names_(names),
       stages_(stages),
       schedule_(schedule),
@@ -26,86 +20,185 @@ Program::Program(const Scenario& scenario, const Workload* workload, const Label
       tensor_parallel_(scenario.parallelism.tensor > 1),
       overlap_(tensor_parallel_ && (sequence_parallel_ || scenario.software.tensor_overlap)) {}
 
-ActionTasks Program::emit(const Action& action, int iteration) {
+void Program::enter(const Action& action, std::size_t strand) {
   action_ = action;
-  microbatch_ = iteration * schedule_.microbatches + action.microbatch;
+  microbatch_ = iteration_ * schedule_.microbatches + action.microbatch;
+  if (!workloads_.empty()) {
+    workload_ = &workloads_[static_cast<std::size_t>(action.microbatch % schedule_.pieces)];
+  }
+  cell_.enter(strand);
+}
+
+ActionTasks Program::emit(const Action& action, int iteration) {
+  MAKESPAN_CHECK(is_compute(action.kind) && !action.overlaps_next, "not a computation of its own");
+  iteration_ = iteration;
   cell_.begin_action();
+  enter(action, 0);
   if (scenario_.profile) {
     profiled();
-  } else if (action.kind == ActionKind::forward) {
-    forward();
   } else if (action.kind == ActionKind::backward_weight) {
     backward_weight();
   } else {
-    MAKESPAN_CHECK(is_pass(action.kind) && !action.overlaps_next,
-                   "a schedule with an action that lowering does not know");
-    backward();
+    for (const Piece& piece : pass()) {
+      piece.gather();
+      piece.run();
+    }
   }
   return cell_.end_action();
 }
 
+std::array<ActionTasks, 2> Program::emit_pair(const Action& forward, const Action& backward, int iteration) {
+  iteration_ = iteration;
+  cell_.begin_pair();
+  if (scenario_.profile) {
+    return profiled_pair(forward, backward);
+  }
+  const std::array<Action, 2> actions = {forward, backward};
+  std::array<std::vector<Piece>, 2> pieces;
+  std::vector<std::pair<std::size_t, const Piece*>> turns;  // strand and piece, in turns
+  for (const std::size_t strand : {0, 1}) {
+    enter(actions[strand], strand);
+    pieces[strand] = pass();
+  }
+  for (std::size_t i = 0; i < std::max(pieces[0].size(), pieces[1].size()); ++i) {
+    for (const std::size_t strand : {0, 1}) {
+      if (i < pieces[strand].size()) {
+        turns.emplace_back(strand, &pieces[strand][i]);
+      }
+    }
+  }
+  // A gather goes ahead of what the other strand computes before it, so that it runs beside that.
+  std::size_t gathered = 0;
+  for (std::size_t i = 0; i < turns.size(); ++i) {
+    const bool is_ahead = i + 1 < turns.size() && turns[i + 1].first != turns[i].first;
+    for (; gathered <= i + (is_ahead ? 1 : 0); ++gathered) {
+      const auto& [strand, piece] = turns[gathered];
+      enter(actions[strand], strand);
+      piece->gather();
+    }
+    const auto& [strand, piece] = turns[i];
+    enter(actions[strand], strand);
+    piece->run();
+  }
+  return cell_.end_pair();
+}
+
+/// Of the action's stage: one time for all stages, or one for each. A piece of a sequence takes its share.
+Time Program::profile_time(const std::vector<Time>& times) const {
+  const auto stage = static_cast<std::size_t>(action_.stage % schedule_.model_stages());
+  return share_of_piece(times.size() == 1 ? times.front() : times[stage], schedule_, action_.microbatch);
+}
+
+Time Program::profile_backward() const {
+  const Profile& profile = *scenario_.profile;
+  return profile.backward.empty()
+             ? profile_time(profile.backward_input) + profile_time(profile.backward_weight)
+             : profile_time(profile.backward);
+}
+
 void Program::profiled() {
   const Profile& profile = *scenario_.profile;
-  const auto input = [&] { return of_stage(profile.backward_input, action_.stage); };
-  const auto weight = [&] { return of_stage(profile.backward_weight, action_.stage); };
-  const auto run = [&](Time duration, NameId name, Phase phase) {
-    cell_.begin_span();
-    cell_.compute({.launch = Time(), .sm = duration, .memory = Time()}, label(name, phase));
-  };
   switch (action_.kind) {
     case ActionKind::forward:
-      run(of_stage(profile.forward, action_.stage), names_.forward, Phase::forward);
-      cell_.allocate(MemoryKind::activations, profile.activation);
+      run_profiled(profile_time(profile.forward), names_.forward, Phase::forward);
       return;
     case ActionKind::backward_input:
-      run(input(), names_.backward, Phase::backward_input);
+      run_profiled(profile_time(profile.backward_input), names_.backward, Phase::backward_input);
       return;
     case ActionKind::backward_weight:
-      run(weight(), names_.backward, Phase::backward_weight);
-      break;
+      run_profiled(profile_time(profile.backward_weight), names_.backward, Phase::backward_weight);
+      return;
     default:
-      run(profile.backward.empty() ? input() + weight() : of_stage(profile.backward, action_.stage),
-          names_.backward, Phase::backward);
-      break;
+      run_profiled(profile_backward(), names_.backward, Phase::backward);
+      return;
   }
-  cell_.release(MemoryKind::activations, profile.activation);
 }
 
-void Program::forward() {
+/// Ends with the pass what its micro-batch kept.
+void Program::run_profiled(Time duration, NameId name, Phase phase) {
+  const Bytes activation = share_of_piece(scenario_.profile->activation, schedule_, action_.microbatch);
+  cell_.begin_span();
+  cell_.compute({.launch = Time(), .sm = duration, .memory = Time()}, label(name, phase));
+  if (phase == Phase::forward) {
+    cell_.allocate(MemoryKind::activations, activation);
+  } else if (phase != Phase::backward_input) {
+    cell_.release(MemoryKind::activations, activation);
+  }
+}
+
+/// The block's time is shared out as the passes' own times.
+std::array<ActionTasks, 2> Program::profiled_pair(const Action& forward, const Action& backward) {
+  const Profile& profile = *scenario_.profile;
+  enter(backward, 1);
+  const Time alone_backward = profile_backward();
+  enter(forward, 0);
+  const Time alone_forward = profile_time(profile.forward);
+  const Time alone = alone_forward + alone_backward;
+  const Time both = profile.forward_backward.empty() ? alone : profile_time(profile.forward_backward);
+  const auto first = Time(static_cast<std::int64_t>(floor_div(
+      Uint128{static_cast<std::uint64_t>(both.count())} * static_cast<std::uint64_t>(alone_forward.count()),
+      static_cast<std::uint64_t>(alone.count()))));
+  run_profiled(first, names_.forward, Phase::forward);
+  enter(backward, 1);
+  run_profiled(both - first, names_.backward, Phase::backward);
+  const auto [one, other] = cell_.end_pair();
+  const ActionTasks block{.first = one.first, .output = other.output, .last = other.last};
+  return {block, block};
+}
+
+std::vector<Program::Piece> Program::pass() {
+  return action_.kind == ActionKind::forward ? forward() : backward();
+}
+
+std::vector<Program::Piece> Program::forward() {
   const StageLayers& stage = stages_[static_cast<std::size_t>(action_.stage)];
+  std::vector<Piece> pieces;
   if (stage.embedding) {
-    cell_.begin_span();
-    cell_.compute(workload_->embedding_forward, label(names_.embedding, Phase::forward));
-    cell_.allocate(MemoryKind::activations, workload_->embedding_activation);
-    reduce(-1, Phase::forward);
+    pieces.push_back({[] {},
+                      [this] {
+                        cell_.begin_span();
+                        cell_.compute(workload_->embedding_forward, label(names_.embedding, Phase::forward));
+                        cell_.allocate(MemoryKind::activations, workload_->embedding_activation);
+                        reduce(-1, Phase::forward);
+                      }});
   } else {
-    gather_message(action_.stage - 1, names_.gather_activation, Phase::forward);
+    pieces.push_back(
+        {[this] { gather_message(action_.stage - 1, names_.gather_activation, Phase::forward); }, [] {}});
   }
   for (int i = 0; i < stage.count; ++i) {
-    cell_.begin_span();
-    forward_layer(stage.first + i, Phase::forward);
-    cell_.allocate(MemoryKind::activations, kept(i));
+    add_forward_layer(pieces, stage.first + i, Phase::forward);
+    pieces.back().run = [this, i, run = pieces.back().run] {
+      run();
+      cell_.allocate(MemoryKind::activations, kept(i));
+    };
   }
   if (stage.head) {
-    forward_head();
+    pieces.push_back({[] {}, [this] { forward_head(); }});
   }
+  return pieces;
 }
 
-void Program::backward() {
+std::vector<Program::Piece> Program::backward() {
   const StageLayers& stage = stages_[static_cast<std::size_t>(action_.stage)];
+  const Phase phase = is_split() ? Phase::backward_input : Phase::backward;
+  std::vector<Piece> pieces;
   if (stage.head) {
-    backward_head();
+    pieces.push_back({[] {}, [this] { backward_head(); }});
   } else {
-    gather_message(action_.stage + 1, names_.gather_gradient,
-                   is_split() ? Phase::backward_input : Phase::backward);
+    pieces.push_back(
+        {[this, phase] { gather_message(action_.stage + 1, names_.gather_gradient, phase); }, [] {}});
   }
   for (int i = stage.count - 1; i >= 0; --i) {
-    backward_layer(stage.first + i, i);
+    add_backward_layer(pieces, stage.first + i, i);
   }
-  cell_.mark_output();
   if (stage.embedding && !is_split()) {
-    backward_embedding(Phase::backward);
+    pieces.push_back({[] {},
+                      [this] {
+                        cell_.mark_output();
+                        backward_embedding(Phase::backward);
+                      }});
   }
+  return pieces;
 }
 
 /// All its gradients are of weights.
@@ -115,7 +208,7 @@ void Program::backward_embedding(Phase phase) {
   }
   cell_.compute(workload_->embedding_backward, label(names_.embedding, phase));
   cell_.release(MemoryKind::activations, workload_->embedding_activation);
-  ready_[{action_.stage, GradientUnit::kEmbedding}] = cell_.last();
+  complete(GradientUnit::kEmbedding);
 }
 
 /// The weight gradients that an earlier action left, in the order of its layers. What they need was gathered
@@ -128,7 +221,7 @@ void Program::backward_weight() {
   if (stage.head) {
     run(workload_->head_backward_weight, names_.head, -1);
     cell_.release(MemoryKind::activations, workload_->head_weight_activation);
-    ready_[{action_.stage, GradientUnit::kHead}] = cell_.last();
+    complete_head();
   }
   for (int layer = stage.first + stage.count; layer-- > stage.first;) {
     const HalfLayer& mlp = workload_->mlp;
@@ -137,7 +230,7 @@ void Program::backward_weight() {
     const HalfLayer& attention = workload_->attention;
     run(attention.row_weight + attention.column_weight, names_.attention, layer);
     cell_.release(MemoryKind::activations, attention.weight_activation);
-    ready_[{action_.stage, layer}] = cell_.last();
+    complete(layer);
   }
   if (stage.embedding) {
     backward_embedding(Phase::backward_weight);
@@ -175,13 +268,18 @@ void Program::reduce(int layer, Phase phase) {
   }
 }
 
-void Program::forward_layer(int layer, Phase phase) {
-  gather(layer, phase);
-  cell_.compute(workload_->attention.forward, label(names_.attention, phase, layer));
-  reduce(layer, phase);
-  gather(layer, phase);
-  cell_.compute(workload_->mlp.forward, label(names_.mlp, phase, layer));
-  reduce(layer, phase);
+void Program::add_forward_layer(std::vector<Piece>& pieces, int layer, Phase phase) {
+  const auto half = [this, layer, phase](const ComputeWork& work, NameId name) {
+    cell_.compute(work, label(name, phase, layer));
+    reduce(layer, phase);
+  };
+  pieces.push_back({[this, layer, phase] { gather(layer, phase); },
+                    [this, half] {
+                      cell_.begin_span();
+                      half(workload_->attention.forward, names_.attention);
+                    }});
+  pieces.push_back({[this, layer, phase] { gather(layer, phase); },
+                    [this, half] { half(workload_->mlp.forward, names_.mlp); }});
 }
 
 /// The input's gradient alone. The gathered input is kept for the weight gradients, which run later.
@@ -223,19 +321,30 @@ void Program::backward_region(const Region& region, NameId name, int layer) {
   cell_.await(reduction);
 }
 
-void Program::backward_layer(int layer, int layer_in_stage) {
-  cell_.begin_span();
+void Program::add_backward_layer(std::vector<Piece>& pieces, int layer, int layer_in_stage) {
   const bool again = scenario_.training.recompute.kind == RecomputeKind::full && recomputed(layer_in_stage);
-  const Bytes whole = workload_->attention.activation + workload_->mlp.activation;
   if (again) {
-    forward_layer(layer, Phase::recompute);
-    cell_.allocate(MemoryKind::activations, whole);
+    add_forward_layer(pieces, layer, Phase::recompute);
+    pieces.back().run = [this, run = pieces.back().run] {
+      run();
+      cell_.allocate(MemoryKind::activations, layer_activation());
+    };
   }
   const Phase phase = is_split() ? Phase::backward_input : Phase::backward;
-  gather(layer, phase);
-  const HalfLayer& mlp = workload_->mlp;
-  backward_region({mlp.backward_input, mlp.row_weight, mlp.column_weight}, names_.mlp, layer);
-  gather(layer, phase);
+  pieces.push_back(
+      {[this, layer, phase] { gather(layer, phase); },
+       [this, layer] {
+         const HalfLayer& mlp = workload_->mlp;
+         backward_region({mlp.backward_input, mlp.row_weight, mlp.column_weight}, names_.mlp, layer);
+       }});
+  pieces.push_back(
+      {[this, layer, phase] { gather(layer, phase); },
+       [this, layer, layer_in_stage, again] { backward_attention(layer, layer_in_stage, again); }});
+}
+
+/// The end of a layer, at which what it kept is given back; with `again`, what its repeated forward pass made
+/// as well.
+void Program::backward_attention(int layer, int layer_in_stage, bool again) {
   const HalfLayer& attention = workload_->attention;
   const bool again_core =
       scenario_.training.recompute.kind == RecomputeKind::selective && recomputed(layer_in_stage);
@@ -244,11 +353,24 @@ void Program::backward_layer(int layer, int layer_in_stage) {
   }
   backward_region({attention.backward_input, attention.row_weight, attention.column_weight}, names_.attention,
                   layer);
-  cell_.release(MemoryKind::activations, again ? kept(layer_in_stage) + whole : kept(layer_in_stage));
+  cell_.release(MemoryKind::activations, kept(layer_in_stage) + (again ? layer_activation() : Bytes(0)));
   if (is_split()) {
-    keep_for_weights(mlp.weight_activation + attention.weight_activation);
+    keep_for_weights(workload_->mlp.weight_activation + attention.weight_activation);
   } else {
-    ready_[{action_.stage, layer}] = cell_.last();
+    complete(layer);
+  }
+}
+
+/// The gradients of the action's layer, head or embedding have what this action adds to them.
+void Program::complete(int layer) {
+  ready_[unit_key(action_.stage, layer)] = cell_.last();
+}
+
+/// A head whose matrix is this rank's embedding adds to that one's gradient.
+void Program::complete_head() {
+  complete(GradientUnit::kHead);
+  if (workload_->head_is_embedding) {
+    complete(GradientUnit::kEmbedding);
   }
 }
 
@@ -277,7 +399,7 @@ void Program::backward_head() {
   if (is_split()) {
     keep_for_weights(workload_->head_weight_activation);
   } else {
-    ready_[{action_.stage, GradientUnit::kHead}] = cell_.last();
+    complete_head();
   }
 }
 
@@ -312,6 +434,11 @@ Bytes Program::kept(int layer_in_stage) const {
     case RecomputeKind::none:
       break;
   }
+  return layer_activation();
+}
+
+/// What a layer keeps when nothing is recomputed.
+Bytes Program::layer_activation() const {
   return workload_->attention.activation + workload_->mlp.activation;
 }
 

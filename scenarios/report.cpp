@@ -31,7 +31,7 @@ std::vector<RankReport> rank_reports(const Prepared& prepared, const Lowered& lo
   return ranks;
 }
 
-/// The passes of a rank within the window.
+/// The passes of a rank in one iteration.
 struct PassSpan {
   Time first;
   Time last;
@@ -43,12 +43,13 @@ bool is_pass(Phase phase) {
          phase == Phase::backward_weight || phase == Phase::recompute;
 }
 
-/// By device.
-std::vector<PassSpan> pass_spans(const TaskGraph& graph, const Timeline& timeline, Window window) {
-  std::vector<PassSpan> spans(graph.devices, {window.end, window.begin, Time()});
+/// By device, of the last iteration: its micro-batches are those from `first` on. Without a barrier it begins
+/// before the one before has ended everywhere.
+std::vector<PassSpan> pass_spans(const TaskGraph& graph, const Timeline& timeline, std::int64_t first) {
+  std::vector<PassSpan> spans(graph.devices, {timeline.makespan, Time(), Time()});
   for (std::size_t i = 0; i < graph.tasks.size(); ++i) {
-    if (graph.tasks[i].kind == TaskKind::compute && is_pass(graph.label(TaskId(i)).phase) &&
-        timeline.begin[i] >= window.begin) {
+    const Label& label = graph.label(TaskId(i));
+    if (graph.tasks[i].kind == TaskKind::compute && is_pass(label.phase) && label.microbatch >= first) {
       PassSpan& span = spans[graph.tasks[i].place];
       span.first = std::min(span.first, timeline.begin[i]);
       span.last = std::max(span.last, timeline.end[i]);
@@ -210,7 +211,9 @@ Report summarize(const Prepared& prepared, const Lowered& lowered, const Timelin
   report.iteration_time = report.window.length();
   report.ranks = rank_reports(prepared, lowered, timeline, report.window);
   report.classes = classes_of(report.ranks);
-  add_spans(pass_spans(lowered.graph, timeline, report.window), report);
+  add_spans(pass_spans(lowered.graph, timeline,
+                       (scenario.simulation.iterations - 1) * prepared.schedule.microbatches),
+            report);
   for (const RankReport& rank : report.ranks) {
     report.bubble_total += rank.time.bubble_total();
     for (std::size_t group = 0; group < kGroups; ++group) {

@@ -65,8 +65,8 @@ struct Report {
   /// an iteration takes in a sequence whose optimizer steps are not synchronised (Qi et al. 2024, arXiv
   /// 2401.10241).
   Time longest_span;
-  Time span_work;                ///< the longest compute time of a rank's passes
-  double span_bubble_ratio = 0;  ///< (longest_span - span_work) / longest_span: their bubble rate
+  Time span_work;                           ///< the longest compute time of a rank's passes
+  double span_bubble_ratio = 0;             ///< (longest_span - span_work) / longest_span: their bubble rate
   std::array<Time, kGroups> exposed_total;  ///< over all ranks
   Bytes peak_memory;
   Bytes memory_capacity;

@@ -2,7 +2,7 @@
 
 #include "scenarios/resolver.h"
 #include "scenarios/schedule_source.h"
-#include "schedules/catalogue.h"
+#include "schedules/searches.h"
 
 namespace makespan {
 
@@ -14,6 +14,7 @@ void Resolver::schedule_file() {
     return;
   }
   no_effect("schedule.group", "the lists of 'file' have their order");
+  no_effect("schedule.pieces", "the lists of 'file' have their order");
   if (schedule.lifo) {
     no_effect("schedule.lifo", "the lists of 'file' have their order");
   }
@@ -35,16 +36,73 @@ void Resolver::schedule_file() {
   schedule.communication = schedule.communication.value_or(Communication::independent);
 }
 
+/// What is for searches, or for one of them.
+void Resolver::searched(const ScheduleSearch* search) {
+  ScheduleSpec& schedule = s_.schedule;
+  if (search == nullptr) {
+    no_effect("schedule.activations", "only zb-auto and list have a memory limit");
+    no_effect("schedule.memory", "only zb-auto and list have a memory limit");
+  } else if (given("schedule.activations") && given("schedule.memory")) {
+    complain("schedule.memory", "cannot be given together with 'activations'", "keep one of them");
+  }
+  if (search == nullptr || !search->has_placement) {
+    no_effect("schedule.placement", "only list has a choice of placements");
+    schedule.placement.clear();
+  } else if (schedule.placement == "v" && given("schedule.chunks") && schedule.chunks != 2) {
+    complain("schedule.chunks", "a V has 2 chunks per rank, not " + text(schedule.chunks),
+             "remove 'chunks', or use placement: loop");
+  }
+}
+
+/// Without a barrier ranks begin the next iteration early, which takes a next iteration.
+void Resolver::optimizer_sync() {
+  if (s_.schedule.optimizer_sync == OptimizerSync::barrier) {
+    return;
+  }
+  if (s_.parallelism.pipeline == 1) {
+    no_effect("schedule.optimizer_sync", "pipeline is 1");
+  }
+  std::int64_t& iterations = s_.simulation.iterations;
+  if (!given("simulation.iterations")) {
+    iterations = 2;
+  } else if (iterations == 1) {
+    complain("simulation.iterations", "1 shows nothing of post-validation, which lets iterations overlap",
+             "give at least 2, or leave it out");
+  }
+}
+
+void Resolver::pieces(const ScheduleKind& kind) {
+  const std::int64_t pieces = s_.schedule.pieces;
+  if (!kind.has_pieces) {
+    if (pieces != 1) {
+      complain("schedule.pieces", s_.schedule.kind + " does not cut sequences", "use kind: seq1f1b");
+    }
+    return;
+  }
+  const std::int64_t parts = pieces * (s_.parallelism.sequence_parallel ? s_.parallelism.tensor : 1);
+  if (!s_.profile && s_.model.sequence % parts != 0) {
+    complain("schedule.pieces",
+             text(pieces) + " pieces" +
+                 (parts == pieces ? "" : " for " + text(s_.parallelism.tensor) + " sequence-parallel ranks") +
+                 " do not divide the " + text(s_.model.sequence) + " tokens of a sequence",
+             "pieces are of equal length");
+  }
+}
+
 void Resolver::schedule() {
   ScheduleSpec& schedule = s_.schedule;
+  optimizer_sync();
   if (!schedule.file.empty()) {
     schedule_file();
     return;
   }
-  const ScheduleKind& kind = schedule_kind(schedule.kind);
+  const ScheduleKind& kind = named_schedule(schedule.kind);
+  pieces(kind);
+  const ScheduleSearch* search = find_search(schedule.kind);
+  searched(search);
   const bool has_chunks = kind.most_chunks > 1;
   if (!given("schedule.chunks")) {
-    schedule.chunks = kind.least_chunks;
+    schedule.chunks = schedule.placement == "v" ? 2 : kind.least_chunks;
   }
   if (!has_chunks && schedule.chunks > 1) {
     complain("schedule.chunks", schedule.kind + " has one chunk per rank, not " + text(schedule.chunks),
@@ -55,11 +113,11 @@ void Resolver::schedule() {
         schedule.kind + " has " + text(kind.least_chunks) + " chunks per rank, not " + text(schedule.chunks),
         "remove 'chunks'");
   }
-  if (has_chunks && schedule.chunks < 2) {
+  if (has_chunks && search == nullptr && schedule.chunks < 2) {
     complain("schedule.chunks", schedule.kind + " needs at least 2 chunks per rank",
              "set 'chunks', or use kind: 1f1b");
   }
-  if (has_chunks && s_.parallelism.pipeline < 2) {
+  if (has_chunks && search == nullptr && s_.parallelism.pipeline < 2) {
     complain("schedule.kind", schedule.kind + " needs at least 2 pipeline ranks, and pipeline is 1",
              "use kind: 1f1b, or set 'parallelism.pipeline'");
   }
@@ -89,7 +147,7 @@ void Resolver::group() {
     }
     return;
   }
-  if (!schedule_kind(schedule.kind).has_group) {
+  if (!named_schedule(schedule.kind).has_group) {
     return;
   }
   const std::int64_t microbatches = s_.microbatches();
@@ -181,7 +239,8 @@ void Resolver::profile() {
     complain(root, "gives no backward pass",
              "give 'backward', or both 'backward_input' and 'backward_weight'");
   }
-  if (whole && (file_splits_ || schedule_kind(s_.schedule.kind).splits)) {
+  const ScheduleKind& kind = named_schedule(s_.schedule.kind);
+  if (whole && (file_splits_ || kind.splits || kind.splits_some)) {
     complain(root + ".backward",
              (file_splits_ ? std::string("the schedule") : s_.schedule.kind) +
                  " runs the halves of the backward pass at different times",
@@ -191,12 +250,17 @@ void Resolver::profile() {
     complain(root + ".communication", "cannot be given together with 'message'",
              "a message takes what the network needs; a fixed time replaces it");
   }
+  if (s_.schedule.file.empty() && !kind.overlaps) {
+    no_effect(root + ".forward_backward", s_.schedule.kind + " overlaps no passes");
+  }
   profile_times("forward", profile.forward);
   profile_times("backward", profile.backward);
   profile_times("backward_input", profile.backward_input);
   profile_times("backward_weight", profile.backward_weight);
+  profile_times("forward_backward", profile.forward_backward);
   positive_times("forward", profile.forward);
   positive_times("backward", profile.backward);
+  positive_times("forward_backward", profile.forward_backward);
   if (input && weight) {
     positive_sums();
   }

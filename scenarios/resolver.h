@@ -7,6 +7,8 @@
 
 #include "scenarios/problems.h"
 #include "scenarios/scenario.h"
+#include "schedules/catalogue.h"
+#include "schedules/searches.h"
 
 namespace makespan {
 
@@ -52,6 +54,9 @@ class Resolver {
   void placement();
   void schedule();
   void schedule_file();
+  void optimizer_sync();
+  void pieces(const ScheduleKind& kind);
+  void searched(const ScheduleSearch* search);
   void group();
   void layers();
   void profile();

@@ -28,8 +28,11 @@ bool needs_trial(const Scenario& scenario) {
 }  // namespace
 
 Prepared prepare(Scenario scenario, std::vector<std::string> warnings) {
-  Schedule schedule = schedule_of(scenario);
-  require_valid(schedule, *scenario.schedule.communication);
+  Schedule schedule;
+  if (!is_searched(scenario)) {
+    schedule = schedule_of(scenario);
+    require_valid(schedule, *scenario.schedule.communication);
+  }
   Machine machine = build_machine(scenario.cluster);
   apply_faults(scenario, machine);
   warnings.insert(warnings.end(), machine.warnings.begin(), machine.warnings.end());
@@ -40,12 +43,17 @@ Prepared prepare(Scenario scenario, std::vector<std::string> warnings) {
     const std::vector<std::string> found = check_communication(scenario, planner);
     warnings.insert(warnings.end(), found.begin(), found.end());
   }
-  return {.scenario = std::move(scenario),
-          .schedule = std::move(schedule),
-          .machine = std::move(machine),
-          .accelerator = &accelerator,
-          .collectives = std::move(collectives),
-          .warnings = std::move(warnings)};
+  Prepared prepared{.scenario = std::move(scenario),
+                    .schedule = std::move(schedule),
+                    .machine = std::move(machine),
+                    .accelerator = &accelerator,
+                    .collectives = std::move(collectives),
+                    .warnings = std::move(warnings)};
+  if (is_searched(prepared.scenario)) {
+    prepared.schedule = find_schedule(prepared);
+    require_valid(prepared.schedule, *prepared.scenario.schedule.communication);
+  }
+  return prepared;
 }
 
 Run run(Prepared prepared, const SimulationOptions& options) {

@@ -68,12 +68,13 @@ struct Training {
 /// gives each stage its own; a single entry is for all.
 struct Profile {
   std::vector<Time> forward;
-  std::vector<Time> backward;         ///< both halves, or
-  std::vector<Time> backward_input;   ///< ... one list
-  std::vector<Time> backward_weight;  ///< ... for each half
-  Bytes activation;                   ///< held per micro-batch and stage
-  Bytes message;                      ///< sent between stages, or
-  Time communication;                 ///< ... a fixed time that occupies nothing
+  std::vector<Time> backward;          ///< both halves, or
+  std::vector<Time> backward_input;    ///< ... one list
+  std::vector<Time> backward_weight;   ///< ... for each half
+  std::vector<Time> forward_backward;  ///< a pair that overlaps, by the stage of its F; default: the sum
+  Bytes activation;                    ///< held per micro-batch and stage
+  Bytes message;                       ///< sent between stages, or
+  Time communication;                  ///< ... a fixed time that occupies nothing
 };
 
 /// A file, by its path from where the program runs. A scenario gives it from where the scenario's file is.
@@ -204,20 +205,33 @@ struct Parallelism {
   std::vector<std::int64_t> placement;  ///< GPU of each rank; default: rank r on GPU r
 };
 
+/// When a rank may take its optimizer step and begin the next iteration (Qi et al. 2024, arXiv 2401.10241).
+enum class OptimizerSync : std::uint8_t {
+  barrier,          ///< once the gradient norm of the whole pipeline is known
+  post_validation,  ///< once that of the ranks before it is; the whole is checked before the step after
+};
+
 struct ScheduleSpec {
   std::string kind = "1f1b";
   std::int64_t chunks = 1;
-  std::int64_t group = 0;  ///< interleaved: micro-batch group; default: m div max(1, m div pipeline)
-  bool lifo = false;       ///< gpipe: newest micro-batch first in the backward pass
-  FilePath file = {};      ///< PyTorch's lists, in place of a kind
+  std::int64_t group = 0;      ///< interleaved: micro-batch group; default: m div max(1, m div pipeline)
+  std::int64_t pieces = 1;     ///< seq1f1b: parts into which each sequence is cut
+  bool lifo = false;           ///< gpipe: newest micro-batch first in the backward pass
+  FilePath file = {};          ///< PyTorch's lists, in place of a kind
+  std::string placement = {};  ///< list: "loop", the default, or "v"
+  /// Searches: activations that a rank can hold, of its whole share of one micro-batch; or their bytes.
+  /// Default: what the GPU has left.
+  std::int64_t activations = 0;
+  Bytes memory = {};
   /// Default: fused for 1f1b and interleaved (as Megatron-LM without overlap), independent otherwise.
   std::optional<Communication> communication;
+  OptimizerSync optimizer_sync = OptimizerSync::barrier;
 };
 
 struct SimulationSpec {
   std::string fidelity = "fluid";
   std::string fold = "auto";
-  std::int64_t iterations = 1;
+  std::int64_t iterations = 1;  ///< default: 2 without a barrier between iterations
   std::int64_t seed = 1;
 };
 

@@ -3,11 +3,34 @@
 #include <algorithm>
 #include <map>
 
+#include "scenarios/profile_run.h"
 #include "scenarios/reader.h"
 #include "schedules/catalogue.h"
 #include "schedules/schedule_file.h"
+#include "schedules/searches.h"
 
 namespace makespan {
+
+bool is_searched(const Scenario& scenario) {
+  return scenario.schedule.file.empty() && find_search(scenario.schedule.kind) != nullptr;
+}
+
+Schedule find_schedule(const Prepared& prepared) {
+  const Scenario& scenario = prepared.scenario;
+  const ScheduleSpec& spec = scenario.schedule;
+  const bool is_v = spec.placement == "v";
+  SearchOptions options{.ranks = static_cast<int>(scenario.parallelism.pipeline),
+                        .microbatches = static_cast<int>(scenario.microbatches()),
+                        .chunks = static_cast<int>(spec.chunks),
+                        .split = !is_unsplit(scenario),
+                        .objective = spec.optimizer_sync == OptimizerSync::barrier ? Objective::makespan
+                                                                                   : Objective::largest_span};
+  if (is_v) {
+    options.placement = Placement::snake;
+  }
+  const PassCosts costs = profile_passes(prepared, is_v ? Placement::snake : Placement::loop);
+  return search_schedule(*find_search(spec.kind), options, costs).schedule;
+}
 
 Schedule schedule_of(const Scenario& scenario) {
   const ScheduleSpec& spec = scenario.schedule;
@@ -18,7 +41,8 @@ Schedule schedule_of(const Scenario& scenario) {
                               .microbatches = static_cast<int>(scenario.microbatches()),
                               .chunks = static_cast<int>(spec.chunks),
                               .group = static_cast<int>(spec.group),
-                              .lifo = spec.lifo});
+                              .lifo = spec.lifo,
+                              .pieces = static_cast<int>(spec.pieces)});
 }
 
 Schedule read_schedule_lists(const Scenario& scenario) {
@@ -43,13 +67,6 @@ std::string foreign_to_scenarios(const Schedule& schedule, const Scenario& scena
     if (count != schedule.chunks) {
       return "gives rank " + std::to_string(rank) + ' ' + std::to_string(count) + " stages, and others " +
              std::to_string(schedule.chunks);
-    }
-  }
-  for (const std::vector<Action>& actions : schedule.actions) {
-    const auto pair = std::find_if(actions.begin(), actions.end(),
-                                   [](const Action& action) { return action.overlaps_next; });
-    if (pair != actions.end()) {
-      return "overlaps " + to_string(*pair) + " with a backward pass, which scenarios do not run yet";
     }
   }
   return {};

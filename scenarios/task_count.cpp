@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "schedules/catalogue.h"
+#include "schedules/searches.h"
 
 namespace makespan {
 
@@ -15,7 +15,14 @@ struct LayerTasks {
 };
 
 bool splits_backwards(const Scenario& scenario) {
-  return !scenario.schedule.file.empty() || schedule_kind(scenario.schedule.kind).splits;
+  const std::string& kind = scenario.schedule.kind;
+  return !scenario.schedule.file.empty() || find_search(kind) != nullptr || schedule_kind(kind).splits ||
+         schedule_kind(kind).splits_some;
+}
+
+std::int64_t replicas(const Scenario& scenario) {
+  const std::string& kind = scenario.schedule.kind;
+  return find_search(kind) != nullptr ? 1 : schedule_kind(kind).replicas;
 }
 
 LayerTasks layer_tasks(const Scenario& scenario) {
@@ -80,13 +87,15 @@ Uint128 most_tasks(const Scenario& scenario) {
     // the optimizer.
     const std::int64_t buckets =
         parallelism.data_parallel.overlap ? scenario.model.layers + 2 : parallelism.pipeline;
-    per_iteration = (data > 1 ? wide(buckets * tensor) * collective_tasks(scenario, data) : 0) +
+    const std::int64_t copies = data * replicas(scenario);
+    per_iteration = (copies > 1 ? wide(buckets * tensor) * collective_tasks(scenario, copies) : 0) +
                     wide(tensor * data) * collective_tasks(scenario, 2) +
                     wide(data) * collective_tasks(scenario, parallelism.pipeline * tensor) +
-                    wide(scenario.ranks());
+                    wide(4 * scenario.ranks());  // optimizer steps, and norms passed from rank to rank
   }
   return wide(scenario.simulation.iterations) *
-         (wide(scenario.microbatches()) * wide(data) * per_microbatch + per_iteration);
+         (wide(scenario.microbatches() * scenario.schedule.pieces) * wide(data) * per_microbatch +
+          per_iteration);
 }
 
 }  // namespace makespan

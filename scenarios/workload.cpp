@@ -13,6 +13,7 @@ namespace {
 struct Sizes {
   double batch;
   double sequence;
+  double keys;  ///< positions that the last token attends to
   double tensor;
   double hidden;
   double heads;     ///< on this rank
@@ -24,9 +25,10 @@ struct Sizes {
   double norm_tokens;  ///< tokens of the parts between tensor-parallel regions: split by sequence parallelism
   double element = 2;  ///< bytes
 
-  explicit Sizes(const Scenario& scenario)
+  Sizes(const Scenario& scenario, SequencePiece piece)
       : batch(static_cast<double>(scenario.training.micro_batch)),
-        sequence(static_cast<double>(scenario.model.sequence)),
+        sequence(static_cast<double>(scenario.model.sequence / piece.count)),
+        keys(sequence * (piece.index + 1)),
         tensor(static_cast<double>(scenario.parallelism.tensor)),
         hidden(static_cast<double>(scenario.model.hidden)),
         heads(static_cast<double>(scenario.model.heads) / tensor),
@@ -49,10 +51,11 @@ KernelOptions kernel_options(const Scenario& scenario, const Accelerator& accele
 /// The kernels of one scenario on one accelerator.
 class Kernels {
  public:
-  Kernels(const Scenario& scenario, const Accelerator& accelerator)
+  Kernels(const Scenario& scenario, const Accelerator& accelerator, SequencePiece piece)
       : scenario_(scenario),
         accelerator_(accelerator),
-        sizes_(scenario),
+        piece_(piece),
+        sizes_(scenario, piece),
         options_(kernel_options(scenario, accelerator)) {}
 
   [[nodiscard]] const Sizes& sizes() const { return sizes_; }
@@ -116,8 +119,8 @@ class Kernels {
                                .sequences = scenario_.training.micro_batch,
                                .heads = scenario_.model.heads / tensor,
                                .kv_heads = scenario_.model.kv_heads / tensor,
-                               .queries = scenario_.model.sequence,
-                               .keys = scenario_.model.sequence,
+                               .queries = scenario_.model.sequence / piece_.count,
+                               .keys = scenario_.model.sequence / piece_.count * (piece_.index + 1),
                                .head_dim = scenario_.model.head_dim,
                                .causal = true};
     return backward ? attention_backward(accelerator_, options_, shape)
@@ -135,6 +138,7 @@ class Kernels {
  private:
   const Scenario& scenario_;
   const Accelerator& accelerator_;
+  SequencePiece piece_;
   Sizes sizes_;
   KernelOptions options_;
 };
@@ -176,7 +180,7 @@ HalfLayer attention_half(const Scenario& scenario, const Kernels& kernels) {
   const double whole_tokens = s.norm_tokens * s.hidden * (2.0 + 2.0 + (gpt ? 1.0 : 0.0));
   const double split = s.tokens * 2.0 * (qkv + context);
   // Scores: softmax output, its dropout and mask (5 a s^2 b); flash attention keeps only the log-sum-exp.
-  const double scores = flash ? 4.0 * s.tokens * s.heads : 5.0 * s.tokens * s.heads * s.sequence;
+  const double scores = flash ? 4.0 * s.tokens * s.heads : 5.0 * s.tokens * s.heads * s.keys;
   half.weight_activation = whole(s.tokens * 2.0 * (2.0 * s.hidden + context + qkv));
   half.activation = whole(whole_tokens + split + scores);
   half.selective_activation = flash ? half.activation : whole(whole_tokens + split);
@@ -217,7 +221,7 @@ void add_embedding(const Scenario& scenario, const Kernels& kernels, Workload& w
     work.embedding_backward = work.embedding_backward + kernels.bytes(5.0 * s.norm_tokens * s.hidden);
   }
   work.embedding_activation = whole(8.0 * s.tokens + (gpt ? s.norm_tokens * s.hidden : 0.0));
-  const double positions = gpt ? s.sequence * s.hidden : 0.0;
+  const double positions = gpt ? static_cast<double>(scenario.model.sequence) * s.hidden : 0.0;
   work.embedding_parameters = whole_number(s.vocabulary * s.hidden + positions);
 }
 
@@ -233,10 +237,10 @@ void add_head(const Scenario& scenario, const Kernels& kernels, bool has_both_en
   work.head_backward_weight = kernels.weight_gradient(s.hidden, s.vocabulary);
   work.head_weight_activation = whole(s.tokens * 2.0 * (s.hidden + s.vocabulary));
   work.head_activation = whole(2.0 * s.element * norm_states + 4.0 * logits);
-  const bool tied_here =
+  work.head_is_embedding =
       *scenario.model.tied_embeddings && (has_both_ends || scenario.parallelism.pipeline == 1);
   const double norm = scenario.model.architecture == Architecture::gpt ? 2.0 * s.hidden : s.hidden;
-  work.head_parameters = whole_number((tied_here ? 0.0 : s.vocabulary * s.hidden) + norm);
+  work.head_parameters = whole_number((work.head_is_embedding ? 0.0 : s.vocabulary * s.hidden) + norm);
 }
 
 }  // namespace
@@ -246,8 +250,9 @@ std::int64_t padded_vocabulary(const Scenario& scenario) {
   return (scenario.model.vocabulary + multiple - 1) / multiple * multiple;
 }
 
-Workload build_workload(const Scenario& scenario, const Accelerator& accelerator, bool has_both_ends) {
-  const Kernels kernels(scenario, accelerator);
+Workload build_workload(const Scenario& scenario, const Accelerator& accelerator, bool has_both_ends,
+                        SequencePiece piece) {
+  const Kernels kernels(scenario, accelerator, piece);
   const Sizes& s = kernels.sizes();
   Workload work;
   work.attention = attention_half(scenario, kernels);

@@ -48,7 +48,8 @@ struct Workload {
   ComputeWork head_backward_weight;
   Bytes head_activation;
   Bytes head_weight_activation;      ///< as HalfLayer::weight_activation
-  std::int64_t head_parameters = 0;  ///< 0 when tied to an embedding on the same rank
+  std::int64_t head_parameters = 0;  ///< without those that are tied to an embedding on the same rank
+  bool head_is_embedding = false;    ///< it is so tied
 
   Bytes tensor_payload;  ///< hidden states of a micro-batch: what each tensor-parallel collective carries
   Bytes loss_payload;    ///< one of the three reductions of the vocabulary-parallel loss
@@ -61,10 +62,16 @@ struct Workload {
   [[nodiscard]] std::int64_t layer_parameters() const { return attention.parameters + mlp.parameters; }
 };
 
-/// Requires a resolved scenario with a model. `has_both_ends`: one rank has the first and the last stage, and
-/// with them both ends of tied embeddings.
+/// One of `count` equal parts of a sequence. It attends to itself and to the parts before it.
+struct SequencePiece {
+  int index = 0;
+  int count = 1;
+};
+
+/// Requires a resolved scenario with a model. `has_both_ends`: the ranks with the last stage have the first
+/// one too, and with them both ends of tied embeddings.
 [[nodiscard]] Workload build_workload(const Scenario& scenario, const Accelerator& accelerator,
-                                      bool has_both_ends = false);
+                                      bool has_both_ends = false, SequencePiece piece = {});
 
 /// Adam on `parameters` local parameters, gradient norm and unscaling included.
 [[nodiscard]] ComputeWork optimizer_step(const Scenario& scenario, const Accelerator& accelerator,

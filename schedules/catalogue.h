@@ -18,10 +18,13 @@ struct ScheduleKind {
   std::string_view source;   ///< where it is defined
   int least_chunks = 1;      ///< the fewest chunks, which are the default
   int most_chunks = 1;
-  bool splits = false;      ///< has I and W in place of every B
-  bool has_group = false;   ///< takes ScheduleOptions::group
-  bool has_lifo = false;    ///< takes ScheduleOptions::lifo
-  bool has_pieces = false;  ///< takes ScheduleOptions::pieces
+  bool splits = false;       ///< has I and W in place of every B
+  bool splits_some = false;  ///< has I and W in place of some B
+  bool has_group = false;    ///< takes ScheduleOptions::group
+  bool has_lifo = false;     ///< takes ScheduleOptions::lifo
+  bool has_pieces = false;   ///< takes ScheduleOptions::pieces
+  bool overlaps = false;     ///< has pairs that overlap
+  int replicas = 1;
   Schedule (*generate)(const ScheduleOptions& options) = nullptr;
 };
 

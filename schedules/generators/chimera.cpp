@@ -50,6 +50,7 @@ extern const ScheduleKind kChimera;
 const ScheduleKind kChimera = {.name = "chimera",
                                .summary = "two replicas in opposite directions, units joined directly",
                                .source = "Li and Hoefler 2021, arXiv 2107.06925",
+                               .replicas = 2,
                                .generate = chimera};
 
 }  // namespace makespan

@@ -172,6 +172,9 @@ const ScheduleKind kDualpipe = {
     .name = "dualpipe",
     .summary = "two replicas in opposite directions, forwards overlapped with backwards",
     .source = "DeepSeek-AI 2024, arXiv 2412.19437; deepseek-ai/DualPipe",
+    .splits_some = true,
+    .overlaps = true,
+    .replicas = 2,
     .generate = dualpipe};
 
 extern const ScheduleKind kDualpipev;
@@ -180,6 +183,8 @@ const ScheduleKind kDualpipev = {.name = "dualpipev",
                                  .source = "deepseek-ai/DualPipe (DualPipeV), after arXiv 2412.19437",
                                  .least_chunks = 2,
                                  .most_chunks = 2,
+                                 .splits_some = true,
+                                 .overlaps = true,
                                  .generate = dualpipev};
 
 }  // namespace makespan

@@ -159,6 +159,7 @@ const ScheduleKind kInterleavedOverlap = {
     .source = "Narayanan et al. 2021, arXiv 2104.04473; Megatron-LM, combined_1f1b",
     .most_chunks = kMaxSteps,
     .has_group = true,
+    .overlaps = true,
     .generate = interleaved_overlap};
 
 }  // namespace makespan

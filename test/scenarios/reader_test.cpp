@@ -87,8 +87,7 @@ TEST(Reader, accepts_the_neutral_value_of_keys_it_does_not_support) {
                          "parallelism.context=1", "parallelism.zero=0", "parallelism.expert=1"}),
             "accepted");
   EXPECT_THAT(small_error({"faults=[{kind: slow-gpu}]"}), HasSubstr("is not supported by this version"));
-  EXPECT_THAT(small_error({"schedule.optimizer_sync=post-validation"}),
-              HasSubstr("is not supported by this version"));
+  EXPECT_THAT(small_error({"parallelism.expert=2"}), HasSubstr("is not supported by this version"));
 }
 
 TEST(Reader, accepts_the_example_of_the_format) {

@@ -56,7 +56,7 @@ class ScheduleSource : public testing::Test {
 };
 
 TEST_F(ScheduleSource, lists_run_as_the_kind_that_they_are_of) {
-  for (const std::string kind : {"1f1b", "zb-h1", "zb-v"}) {
+  for (const std::string kind : {"1f1b", "zb-h1", "zb-v", "dualpipev"}) {
     const Schedule schedule = generate(kind, {.ranks = 2, .microbatches = 8});
     const Report own = run_with("schedule={kind: " + kind + ", communication: independent}");
     for (const Schedule& written : {schedule, insert_communication(schedule, WeightSteps::keep)}) {
@@ -79,8 +79,6 @@ TEST_F(ScheduleSource, lists_that_do_not_suit_the_scenario_are_refused) {
   EXPECT_THAT(refusal(lists(2, 8), ", chunks: 2"), HasSubstr("schedule.chunks: 2 is not what 'file' has: 1"));
   EXPECT_THAT(refusal(lists(2, 8), ", kind: zb-h1"),
               HasSubstr("schedule.kind: cannot be given together with 'file'"));
-  EXPECT_THAT(refusal(write_schedule_csv(generate("dualpipev", {.ranks = 2, .microbatches = 8}))),
-              HasSubstr("which scenarios do not run yet"));
   EXPECT_THAT(refusal("0F0,1F0,0B0,1B0\n2F0,2B0\n"), HasSubstr("gives rank 1 1 stages, and others 2"));
   EXPECT_THAT(refusal("0F0,0B0\n1F0,1Q0\n"), HasSubstr(".csv:2:5: '1Q0' is no action"));
   EXPECT_THAT(refusal("0F0,0B0,0F1,0F2,0F3,0F4,0F5,0F6,0F7,0B1,0B2,0B3,0B4,0B5,0B6,0B7\n"
