@@ -32,7 +32,24 @@ Schedule find_schedule(const Prepared& prepared) {
   return search_schedule(*find_search(spec.kind), options, costs).schedule;
 }
 
-Schedule schedule_of(const Scenario& scenario) {
+namespace {
+
+/// What a schedule does not accept, at the key that says it.
+InputError at_its_key(const Scenario& scenario, const OptionError& error) {
+  if (error.option() == "ranks") {
+    return scenario_error(scenario, "parallelism.pipeline", error.reason(), error.hint());
+  }
+  if (error.option() == "microbatches") {
+    return scenario_error(scenario, "training.global_batch", "micro-batches per pipeline: " + error.reason(),
+                          error.hint());
+  }
+  const std::string key = error.option() == "schedule" ? "kind" : error.option();
+  return scenario_error(scenario, "schedule." + key, error.reason(), error.hint());
+}
+
+}  // namespace
+
+Schedule schedule_of(const Scenario& scenario) try {
   const ScheduleSpec& spec = scenario.schedule;
   if (!spec.file.empty()) {
     return read_schedule_lists(scenario);
@@ -43,6 +60,9 @@ Schedule schedule_of(const Scenario& scenario) {
                               .group = static_cast<int>(spec.group),
                               .lifo = spec.lifo,
                               .pieces = static_cast<int>(spec.pieces)});
+
+} catch (const OptionError& error) {
+  throw at_its_key(scenario, error);
 }
 
 Schedule read_schedule_lists(const Scenario& scenario) {

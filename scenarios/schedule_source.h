@@ -12,7 +12,8 @@ namespace makespan {
 /// Whether the schedule is searched for from the costs of its passes, which need a machine.
 [[nodiscard]] bool is_searched(const Scenario& scenario);
 
-/// The schedule of a resolved scenario: generated, or from its file. Requires that it is not searched.
+/// The schedule of a resolved scenario: generated, or from its file. Throws InputError at the key of what the
+/// schedule does not accept. Requires that it is not searched.
 [[nodiscard]] Schedule schedule_of(const Scenario& scenario);
 
 /// The schedule that is found with the costs of a profiling run (scenarios/profile_run.h), by the makespan,

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <string>
+#include <utility>
+
+#include "core/error.h"
 
 namespace makespan {
 
@@ -16,7 +19,28 @@ struct ScheduleOptions {
   int pieces = 1;     ///< q, into which each sequence is cut
 };
 
-/// Throws the InputError of an option that a schedule does not accept.
+/// An option that a schedule does not accept: what a scenario's file calls otherwise.
+class OptionError : public InputError {
+ public:
+  OptionError(std::string option, std::string what, std::string hint)
+      : InputError(SourceLocation{}, option, what, hint),
+        option_(std::move(option)),
+        reason_(std::move(what)),
+        hint_(std::move(hint)) {}
+
+  [[nodiscard]] const std::string& option() const { return option_; }
+
+  [[nodiscard]] const std::string& reason() const { return reason_; }
+
+  [[nodiscard]] const std::string& hint() const { return hint_; }
+
+ private:
+  std::string option_;
+  std::string reason_;
+  std::string hint_;
+};
+
+/// Throws an OptionError.
 [[noreturn]] void refuse_option(const std::string& option, const std::string& what,
                                 const std::string& hint = {});
 

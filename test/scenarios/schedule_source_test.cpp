@@ -68,6 +68,24 @@ TEST_F(ScheduleSource, lists_run_as_the_kind_that_they_are_of) {
   }
 }
 
+TEST_F(ScheduleSource, what_a_kind_refuses_is_told_at_the_key_that_says_it) {
+  const auto refused = [](const std::vector<std::string>& sets) {
+    try {
+      Scenario scenario = read_scenario("tiny-8xa100", sets);
+      std::vector<std::string> warnings;
+      resolve(scenario, warnings);
+      (void)prepare(std::move(scenario));
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(refused({"schedule=chimera", "parallelism.pipeline=1"}),
+              HasSubstr("parallelism.pipeline: 1 is odd: chimera's two directions share every rank evenly"));
+  EXPECT_THAT(refused({"schedule=dualpipe", "training.global_batch=4"}),
+              HasSubstr("training.global_batch: micro-batches per pipeline: 2 is less than"));
+}
+
 TEST_F(ScheduleSource, lists_that_do_not_suit_the_scenario_are_refused) {
   const auto lists = [](int ranks, int microbatches) {
     return write_schedule_csv(generate("1f1b", {.ranks = ranks, .microbatches = microbatches}));
