@@ -12,8 +12,8 @@
 
 #include "core/error.h"
 #include "core/text.h"
-#include "schedules/catalogue.h"
 #include "schedules/schedule_file.h"
+#include "schedules/searches.h"
 #include "schedules/validate.h"
 #include "tools/input_text.h"
 
@@ -253,7 +253,8 @@ void check_validity(const Schedule& schedule, const std::string& name) {
 
 bool is_schedule_file(const std::string& name) {
   const std::span<const ScheduleKind> kinds = schedule_kinds();
-  if (std::any_of(kinds.begin(), kinds.end(), [&](const ScheduleKind& kind) { return kind.name == name; })) {
+  if (find_search(name) != nullptr ||
+      std::any_of(kinds.begin(), kinds.end(), [&](const ScheduleKind& kind) { return kind.name == name; })) {
     return false;
   }
   std::error_code error;

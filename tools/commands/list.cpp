@@ -6,7 +6,7 @@
 #include "network/fabrics.h"
 #include "scenarios/library.h"
 #include "scenarios/machine.h"
-#include "schedules/catalogue.h"
+#include "schedules/searches.h"
 #include "tools/commands/command.h"
 
 namespace makespan {
@@ -61,6 +61,10 @@ std::vector<LibraryEntry> entries(const std::string& what) {
   }
   if (what == "schedules") {
     for (const ScheduleKind& kind : schedule_kinds()) {
+      result.push_back({std::string(kind.name), fmt::format("{} ({})", kind.summary, kind.source)});
+    }
+    for (const ScheduleSearch& search : schedule_searches()) {
+      const ScheduleKind& kind = search.kind;
       result.push_back({std::string(kind.name), fmt::format("{} ({})", kind.summary, kind.source)});
     }
     return result;

@@ -11,6 +11,7 @@
 #include "schedules/catalogue.h"
 #include "schedules/communication.h"
 #include "schedules/schedule_file.h"
+#include "schedules/searches.h"
 #include "schedules/validate.h"
 #include "tools/commands/command.h"
 #include "tools/progress.h"
@@ -35,6 +36,7 @@ struct Options {
   bool lifo = false;
   std::int64_t pieces = 0;
   std::int64_t replicas = 0;
+  std::string placement;
   BareCostTexts costs;
   std::string semantics = "independent";
   std::string format = "text";
@@ -46,6 +48,8 @@ struct Options {
 
 constexpr const char* kSvg = "svg";
 constexpr const char* kTikz = "tikz";
+constexpr const char* kLoop = "loop";
+constexpr const char* kV = "v";
 
 Schedule schedule_of_file(const Options& options) {
   const std::array<std::pair<const char*, bool>, 5> given = {{{"--ranks", options.ranks > 0},
@@ -66,15 +70,68 @@ Schedule schedule_of_file(const Options& options) {
   return read_schedule(options.kind, {.replicas = size(options.replicas), .pieces = size(options.pieces)});
 }
 
-Schedule schedule_of(const Options& options) {
-  if (is_schedule_file(options.kind)) {
-    return schedule_of_file(options);
+void refuse_search_options(const Options& options) {
+  const std::array<std::pair<const char*, bool>, 3> of_searches = {
+      {{"--placement", !options.placement.empty()},
+       {"--memory-limit", options.costs.memory_limit.has_value()},
+       {"--weight-activation", options.costs.weight_activation.has_value()}}};
+  for (const auto& [option, is_given] : of_searches) {
+    if (is_given) {
+      throw InputError({}, option, "is for schedules that are searched, and '" + options.kind + "' is not",
+                       "'zb-auto' and 'list' are");
+    }
   }
-  const ScheduleKind& kind = schedule_kind(options.kind);
+}
+
+void refuse_foreign_to_searches(const Options& options) {
+  const std::array<std::pair<const char*, bool>, 4> of_others = {{{"--group", options.group > 0},
+                                                                  {"--lifo", options.lifo},
+                                                                  {"--pieces", options.pieces > 0},
+                                                                  {"--replicas", options.replicas > 0}}};
+  for (const auto& [option, is_given] : of_others) {
+    if (is_given) {
+      throw InputError({}, option, "is not an option of " + options.kind + ", which is searched");
+    }
+  }
+}
+
+void require_size(const Options& options) {
   if (options.ranks == 0 || options.microbatches == 0) {
     throw InputError({}, "", fmt::format("{} is required", options.ranks == 0 ? "--ranks" : "--microbatches"),
                      "see makespan schedule --help");
   }
+}
+
+/// A schedule, and of a search how it stands beside the fixed ones.
+struct Choice {
+  Schedule schedule;
+  std::string verdict;
+};
+
+Choice search(const ScheduleSearch& search, const Options& options, const BareCosts& costs) {
+  refuse_foreign_to_searches(options);
+  require_size(options);
+  SearchOptions wanted{.ranks = static_cast<int>(options.ranks),
+                       .microbatches = static_cast<int>(options.microbatches),
+                       .chunks = static_cast<int>(options.chunks)};
+  if (!options.placement.empty()) {
+    wanted.placement = options.placement == kV ? Placement::snake : Placement::loop;
+  }
+  wanted = complete_options(search, wanted);
+  const TickCosts ticks = search_costs(costs, wanted.chunks);
+  FoundSchedule found = search_schedule(search, wanted, ticks.costs);
+  std::string text;
+  if (found.bound > 0) {
+    text = verdict(found, [&](std::int64_t time) {
+      return to_string(Rational(time) / Rational(ticks.ticks_per_unit)) + (costs.in_seconds ? " s" : "");
+    });
+  }
+  return {std::move(found.schedule), std::move(text)};
+}
+
+Schedule generated(const Options& options) {
+  const ScheduleKind& kind = named_schedule(options.kind);
+  require_size(options);
   if (options.replicas > 0) {
     throw InputError({}, "--replicas",
                      fmt::format("is for files, and '{}' is a kind of schedule", kind.name));
@@ -85,6 +142,14 @@ Schedule schedule_of(const Options& options) {
                               .group = static_cast<int>(options.group),
                               .lifo = options.lifo,
                               .pieces = static_cast<int>(std::max<std::int64_t>(options.pieces, 1))});
+}
+
+Choice choose(const Options& options) {
+  if (const ScheduleSearch* of_kind = find_search(options.kind)) {
+    return search(*of_kind, options, read_bare_costs(options.costs));
+  }
+  refuse_search_options(options);
+  return {is_schedule_file(options.kind) ? schedule_of_file(options) : generated(options), {}};
 }
 
 /// A whole number where the value is one.
@@ -190,7 +255,9 @@ std::string peaks_text(const std::vector<int>& peaks) {
   return text + (peaks.size() > kMost ? " ..." : "");
 }
 
-void print_text(const Schedule& schedule, const BareRun& run, const BareCosts& costs, std::ostream& out) {
+void print_text(const Choice& choice, const BareRun& run, const BareCosts& costs, const Options& options,
+                std::ostream& out) {
+  const Schedule& schedule = choice.schedule;
   const BareResult& result = run.result;
   const char* unit = costs.in_seconds ? " s" : "";
   const std::string picture = schedule_picture(schedule, run);
@@ -203,6 +270,9 @@ void print_text(const Schedule& schedule, const BareRun& run, const BareCosts& c
       << fmt::format("bubble            {:.2f} % of all ranks' time\n", 100 * result.bubble_ratio)
       << fmt::format("peak activations  {} (stage inputs held per rank)\n",
                      peaks_text(result.peak_activations));
+  if (!choice.verdict.empty()) {
+    out << fmt::format("{:<17} {}\n", options.kind, choice.verdict);
+  }
 }
 
 /// Wipes the line of progress before anything is printed.
@@ -214,7 +284,8 @@ BareRun simulate_schedule(const Schedule& schedule, const BareCosts& costs, cons
 
 ExitCode run(const Options& options, Context& context) {
   check_format(options);
-  const Schedule schedule = schedule_of(options);
+  const Choice choice = choose(options);
+  const Schedule& schedule = choice.schedule;
   if (options.format == "csv") {
     print_csv(schedule, options, context.out);
     return ExitCode::done;
@@ -231,7 +302,7 @@ ExitCode run(const Options& options, Context& context) {
   } else if (is_figure(options)) {
     print_figure(schedule, bare, costs, options, context);
   } else {
-    print_text(schedule, bare, costs, context.out);
+    print_text(choice, bare, costs, options, context.out);
   }
   return ExitCode::done;
 }
@@ -254,6 +325,12 @@ void add_costs(CLI::App& app, BareCostTexts& costs) {
   app.add_option("--bandwidth", costs.bandwidth, "With bytes: of each link, such as '50 GB/s'")
       ->type_name("RATE");
   app.add_option("--latency", costs.latency, "With bytes: of each hop")->type_name("T");
+  app.add_option("--memory-limit", costs.memory_limit,
+                 "zb-auto, list: activations that a rank can hold, of its whole share of a micro-batch (any)")
+      ->type_name("N");
+  app.add_option("--weight-activation", costs.weight_activation,
+                 "zb-auto, list: share of an activation that is kept for the gradient of the weights (1)")
+      ->type_name("X");
 }
 
 }  // namespace
@@ -280,6 +357,8 @@ void add_schedule(CLI::App& app, Context& context) {
             "seq1f1b and CSV: pieces of each sequence (1)");
   add_count(*command.app, "--replicas", options.replicas, 1, kMaxReplicas,
             "CSV: copies of the model, each with as many of the stages (1)");
+  add_choice(*command.app, "--placement", options.placement, {kLoop, kV},
+             "list: stage s on rank s mod p, or a V of two chunks (loop)");
   add_costs(*command.app, options.costs);
   add_choice(*command.app, "--semantics", options.semantics,
              {"independent", "per-peer", "per-rank", "blocking", "fused"}, "How messages are ordered");
