@@ -82,7 +82,7 @@ constexpr std::array kForeignKeys = std::to_array<ForeignKey>({
     {"overlap_p2p_comm", "schedule.communication",
      "independent overlaps messages with computation, fused does not"},
     {"pipeline_interleaving", "schedule.chunks", ""},
-    {"pipeline_model_parallel_layout", "parallelism.layout", "a list with the layers of each stage"},
+    {"pipeline_model_parallel_layout", "parallelism.layout", "the same string, without m"},
     {"pipeline_model_parallel_size", "parallelism.pipeline", ""},
     {"pipeline_par", "parallelism.pipeline", ""},
     {"pipeline_parallel_degree", "parallelism.pipeline", ""},

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "scenarios/key_builders.h"
+#include "scenarios/layout_string.h"
 #include "scenarios/lower.h"
 #include "schedules/searches.h"
 
@@ -157,7 +158,9 @@ Field parallelism_keys(Parallelism& parallelism) {
                      "Layers of each stage, first stage first; only the first and the last may have 0.");
   layout.low = 0;
   layout.high = 10'000;
-  layout.no_list = "other forms, such as Megatron-LM's layout string, are not supported by this version";
+  layout.text_form = parse_layout;
+  layout.text_name = "Megatron-LM's layout string";
+  layout.text_pattern = "^E[EtmL|()*,0-9]*L$";
   Field placement =
       key("placement", &parallelism.placement, "The GPU of each rank, counted over the cluster from 0.");
   placement.low = 0;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/units.h"
+#include "scenarios/quantity.h"
 #include "scenarios/scenario.h"
 
 namespace makespan {
@@ -71,7 +72,11 @@ struct Field {
   std::vector<std::string> names;  ///< accepted words
   std::vector<std::string> later;  ///< words of the format that this version does not support
   std::string only;                ///< why the range or the names leave one value, for the message
-  std::string no_list;             ///< of a list: a hint for what is none
+  /// Of a list of whole numbers: another form, a text, what it is called, and what it matches as a regular
+  /// expression.
+  std::function<Parsed<std::vector<std::int64_t>>(std::string_view)> text_form;
+  std::string text_name;
+  std::string text_pattern;
   /// Of a section: the key that a plain word stands for, as in `schedule: 1f1b`; or the library folder of its
   /// names.
   std::string short_key;

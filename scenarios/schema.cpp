@@ -106,7 +106,11 @@ struct Type {
   }
 
   Json operator()(const std::vector<std::int64_t>* /*value*/) const {
-    return list_of({{"type", "integer"}, {"minimum", field.low}, {"maximum", field.high}});
+    const Json list = list_of({{"type", "integer"}, {"minimum", field.low}, {"maximum", field.high}});
+    if (!field.text_form) {
+      return list;
+    }
+    return {{"oneOf", Json::array({list, {{"type", "string"}, {"pattern", field.text_pattern}}})}};
   }
 };
 
@@ -200,7 +204,8 @@ struct TypeName {
   std::string operator()(const std::vector<Time>* /*value*/) const { return "time or list of times"; }
 
   std::string operator()(const std::vector<std::int64_t>* /*value*/) const {
-    return "list of whole numbers, " + std::to_string(field.low) + " to " + std::to_string(field.high);
+    return "list of whole numbers, " + std::to_string(field.low) + " to " + std::to_string(field.high) +
+           (field.text_form ? ", or " + field.text_name : "");
   }
 
   [[nodiscard]] std::string words() const {

@@ -225,8 +225,13 @@ void SectionReader::read_into(const Field& field, std::vector<Time>* value, std:
 void SectionReader::read_into(const Field& field, std::vector<std::int64_t>* value, std::uint32_t node,
                               const std::string& path) {
   value->clear();
-  if (document_.nodes[node].kind == YamlKind::scalar || document_.nodes[node].kind == YamlKind::mapping) {
-    complain(node, path, "must be a list of whole numbers, " + found(node), field.no_list);
+  const YamlNode& given = document_.nodes[node];
+  if (given.kind == YamlKind::scalar && field.text_form) {
+    *value = accept(field.text_form(given.text), node, path).value_or(*value);
+    return;
+  }
+  if (given.kind == YamlKind::scalar || given.kind == YamlKind::mapping) {
+    complain(node, path, "must be a list of whole numbers, " + found(node));
     return;
   }
   const auto entries = items(node, "whole numbers", path);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "scenarios/layout_string.h"
 #include "tools/commands/command.h"
 #include "tools/commands/scenario_options.h"
 
@@ -20,6 +21,9 @@ ExitCode run(const Options& options, Context& context) {
   const Scenario& scenario = prepared.scenario;
   context.out << fmt::format("{}: good: {} on {} GPUs, {} micro-batches per pipeline\n", options.scenario,
                              scenario.schedule.kind, scenario.ranks(), scenario.microbatches());
+  if (!scenario.parallelism.layout.empty()) {
+    context.out << fmt::format("layout for Megatron-LM: {}\n", layout_text(scenario.parallelism.layout));
+  }
   return ExitCode::done;
 }
 
