@@ -295,5 +295,14 @@ TEST(CommandLine, EndsWithCodeThreeWhenTheResultCannotBePrinted) {
   EXPECT_EQ(err.str(), "error: standard output: cannot be written: full\n");
 }
 
+TEST(CheckCommand, PrintsALayoutAsMegatronWantsIt) {
+  const Outcome given = call({"check", "tiny-8xa100", "--set", "parallelism.layout=[11, 13]"});
+  EXPECT_EQ(given.code, 0);
+  EXPECT_THAT(given.out, testing::HasSubstr("\nlayout for Megatron-LM: Et*11|t*13L\n"));
+  const Outcome even = call({"check", "tiny-8xa100"});
+  EXPECT_EQ(even.code, 0);
+  EXPECT_THAT(even.out, testing::Not(testing::HasSubstr("layout")));
+}
+
 }  // namespace
 }  // namespace makespan
