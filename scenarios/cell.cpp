@@ -17,6 +17,8 @@ LabelNames::LabelNames(TaskGraphBuilder& builder)
       reduce_scatter(builder.name("reduce-scatter")),
       send_activation(builder.name("send activation")),
       send_gradient(builder.name("send gradient")),
+      evict_activation(builder.name("evict activation")),
+      load_activation(builder.name("load activation")),
       gather_activation(builder.name("gather activation")),
       gather_gradient(builder.name("gather gradient")),
       grad_norm(builder.name("grad-norm all-reduce")),

@@ -46,8 +46,8 @@ struct LabelNames {
   explicit LabelNames(TaskGraphBuilder& builder);
 
   NameId attention, mlp, embedding, head, forward, backward, loss;
-  NameId all_reduce, all_gather, reduce_scatter, send_activation, send_gradient, gather_activation,
-      gather_gradient;
+  NameId all_reduce, all_gather, reduce_scatter, send_activation, send_gradient, evict_activation,
+      load_activation, gather_activation, gather_gradient;
   NameId grad_norm, partial_norm, whole_norm, optimizer, embedding_all_reduce;
 };
 

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "scenarios/lowering.h"
+#include "schedules/evictions.h"
 
 namespace makespan {
 
@@ -35,6 +36,7 @@ Lowered Lowering::run() {
   for (int iteration = 0; iteration < scenario_.simulation.iterations; ++iteration) {
     emit_actions(iteration);
     emit_messages(iteration);
+    emit_evictions(iteration);
     if (!scenario_.profile) {
       reduce_gradients();
       tie_embeddings();
@@ -124,6 +126,54 @@ void Lowering::emit_messages(int iteration) {
       }
     }
   }
+}
+
+void Lowering::emit_evictions(int iteration) {
+  for (const Eviction& eviction : schedule_.evictions) {
+    for (int data = 0; data < layout_.data(); ++data) {
+      for (int tensor = 0; tensor < layout_.tensor(); ++tensor) {
+        emit_eviction(eviction, iteration, data, tensor);
+      }
+    }
+  }
+}
+
+/// There and back as transfers of what the forward pass keeps. The next forward pass waits until it is gone.
+void Lowering::emit_eviction(const Eviction& eviction, int iteration, int data, int tensor) {
+  const auto lane = static_cast<std::size_t>(tensor);
+  const std::vector<Action>& actions = schedule_.actions[static_cast<std::size_t>(eviction.rank)];
+  const Action& forward = actions[static_cast<std::size_t>(eviction.out_after)];
+  const Bytes bytes = place(eviction.rank, data).program->activation(forward);
+  Label label{.name = names_.evict_activation,
+              .phase = Phase::forward,
+              .group = Group::pp,
+              .stage = eviction.stage,
+              .chunk = eviction.stage / schedule_.ranks,
+              .microbatch = iteration * schedule_.microbatches + eviction.microbatch};
+  const DeviceId home = device(eviction.rank, data, tensor);
+  const DeviceId guest = device(eviction.to, data, tensor);
+  const TransferTasks out = send(home, guest, bytes, label);
+  label.name = names_.load_activation;
+  label.phase = Phase::backward;
+  const TransferTasks back = send(guest, home, bytes, label);
+  const auto at = [&](int position) -> const ActionTasks& { return tasks({eviction.rank, position}, data); };
+  builder_.edge(at(eviction.out_after).last[lane], out.first);
+  const auto next = std::find_if(actions.begin() + eviction.out_after + 1, actions.end(),
+                                 [](const Action& action) { return action.kind == ActionKind::forward; });
+  if (next != actions.end()) {
+    builder_.edge(out.last, at(static_cast<int>(next - actions.begin())).first[lane]);
+  }
+  builder_.edge(out.last, back.first);
+  builder_.edge(at(eviction.back_after).last[lane], back.first);
+  builder_.edge(back.last, at(backward_position(schedule_, eviction)).first[lane]);
+  const auto holds = [&](TaskId task, DeviceId on, bool at_end, Bytes change) {
+    builder_.memory(
+        {.task = task, .device = on, .kind = MemoryKind::activations, .at_end = at_end, .bytes = change});
+  };
+  holds(out.first, guest, false, bytes);
+  holds(out.last, home, true, Bytes(0) - bytes);
+  holds(back.first, home, false, bytes);
+  holds(back.last, guest, true, Bytes(0) - bytes);
 }
 
 TransferTasks Lowering::emit_message(const Message& message, const Label& label, int data, int tensor) {

@@ -42,6 +42,8 @@ class Lowering {
   void add_places();
   void emit_actions(int iteration);
   void emit_messages(int iteration);
+  void emit_evictions(int iteration);
+  void emit_eviction(const Eviction& eviction, int iteration, int data, int tensor);
   TransferTasks emit_message(const Message& message, const Label& label, int data, int tensor);
   void reduce_gradients();
   void reduce(const std::vector<int>& owners);

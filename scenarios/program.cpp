@@ -191,6 +191,9 @@ std::vector<Program::Piece> Program::backward() {
   for (int i = stage.count - 1; i >= 0; --i) {
     add_backward_layer(pieces, stage.first + i, i);
   }
+  if (stage.count == 0 && !stage.head && is_split()) {  // the gradient arrives; nothing is behind it
+    pieces.push_back({[] {}, [this, phase] { cell_.compute({}, label(names_.embedding, phase)); }});
+  }
   if (stage.embedding && !is_split()) {
     pieces.push_back({[] {},
                       [this] {
@@ -416,6 +419,20 @@ std::vector<GradientUnit> Program::gradient_units(int stage) const {
     units.push_back({stage, GradientUnit::kEmbedding, workload_->embedding_parameters});
   }
   return units;
+}
+
+Bytes Program::activation(const Action& forward) {
+  enter(forward, 0);
+  if (scenario_.profile) {
+    return share_of_piece(scenario_.profile->activation, schedule_, forward.microbatch);
+  }
+  const StageLayers& stage = stages_[static_cast<std::size_t>(forward.stage)];
+  Bytes bytes;
+  for (int i = 0; i < stage.count; ++i) {
+    bytes += kept(i);
+  }
+  return bytes + (stage.embedding ? workload_->embedding_activation : Bytes(0)) +
+         (stage.head ? workload_->head_activation : Bytes(0));
 }
 
 bool Program::recomputed(int layer_in_stage) const {

@@ -55,6 +55,9 @@ class Program {
   /// Head, layers and embedding of `stage` in the order in which their gradients are complete.
   [[nodiscard]] std::vector<GradientUnit> gradient_units(int stage) const;
 
+  /// What a forward pass keeps for its backward pass, on each tensor-parallel rank.
+  [[nodiscard]] Bytes activation(const Action& forward);
+
   /// Per tensor-parallel rank, the last backward task emitted so far that adds to the unit's gradient.
   [[nodiscard]] const std::vector<TaskId>& ready(const GradientUnit& unit) const {
     return ready_.at(unit_key(unit.stage, unit.layer));

@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "core/error.h"
@@ -258,6 +259,52 @@ std::vector<int> peak_activations(const Schedule& schedule) {
   return peaks;
 }
 
+namespace {
+
+/// With what ranks hold for each other, at the times of the run: what ends frees before what starts takes,
+/// and a move counts at the end of the compute that it is behind.
+std::vector<int> peak_activations(const Schedule& schedule, const BareModel& model,
+                                  const Timeline& timeline) {
+  std::vector<std::vector<std::tuple<Time, bool, int>>> changes(schedule.actions.size());
+  const auto change = [&](int rank, Time at, int count) {
+    changes[static_cast<std::size_t>(rank)].emplace_back(at, count > 0, count);
+  };
+  const auto task = [&](int rank, int position) {
+    return model.tasks[static_cast<std::size_t>(rank)][static_cast<std::size_t>(position)].index();
+  };
+  for (int rank = 0; rank < schedule.ranks; ++rank) {
+    const std::vector<Action>& actions = schedule.actions[static_cast<std::size_t>(rank)];
+    for (std::size_t i = 0; i < actions.size(); ++i) {
+      if (actions[i].kind == ActionKind::forward) {
+        change(rank, timeline.begin[task(rank, static_cast<int>(i))], 1);
+      } else if (actions[i].kind == ActionKind::backward || actions[i].kind == ActionKind::backward_weight) {
+        change(rank, timeline.end[task(rank, static_cast<int>(i))], -1);
+      }
+    }
+  }
+  for (const Eviction& eviction : schedule.evictions) {
+    const Time out = timeline.end[task(eviction.rank, eviction.out_after)];
+    const Time back = timeline.end[task(eviction.rank, eviction.back_after)];
+    change(eviction.rank, out, -1);
+    change(eviction.to, out, 1);
+    change(eviction.to, back, -1);
+    change(eviction.rank, back, 1);
+  }
+  std::vector<int> peaks;
+  for (auto& of_rank : changes) {
+    std::sort(of_rank.begin(), of_rank.end());
+    int held = 0;
+    int peak = 0;
+    for (const auto& [at, takes, count] : of_rank) {
+      peak = std::max(peak, held += count);
+    }
+    peaks.push_back(peak);
+  }
+  return peaks;
+}
+
+}  // namespace
+
 BareResult summarize_bare(const Schedule& schedule, const BareModel& model, const Timeline& timeline) {
   Time span;
   Time work;
@@ -282,7 +329,8 @@ BareResult summarize_bare(const Schedule& schedule, const BareModel& model, cons
   result.work = in_units(work);
   result.bubble_ratio = ratio(available - busy, available);
   result.span_bubble_ratio = ratio(wide(span - work), wide(span));
-  result.peak_activations = peak_activations(schedule);
+  result.peak_activations =
+      schedule.evictions.empty() ? peak_activations(schedule) : peak_activations(schedule, model, timeline);
   for (const std::vector<Action>& actions : schedule.actions) {
     result.actions.push_back(cells(actions));
   }

@@ -37,7 +37,8 @@ struct BareResult {
   double bubble_ratio = 0.0;  ///< 1 - busy time of all ranks / (ranks * makespan); 0 when nothing takes time
   double span_bubble_ratio = 0.0;  ///< (max_span - work) / max_span; 0 when nothing takes time
   /// Per rank, the most stage activations held at once in program order: +1 at F, -1 after B or W. With
-  /// sequence pieces, those of pieces.
+  /// sequence pieces, those of pieces. With evictions, all that the rank holds, at the times of the run; a
+  /// move takes no time.
   std::vector<int> peak_activations;
   /// Per rank, PyTorch's cells, as in the schedule.
   std::vector<std::vector<std::string>> actions;
@@ -59,7 +60,7 @@ struct BareRun {
 [[nodiscard]] BareRun run_bare(const Schedule& schedule, const BareCosts& costs, Communication communication,
                                const SimulationOptions& options = {});
 
-/// Per rank, as BareResult::peak_activations.
+/// Per rank, as BareResult::peak_activations without evictions.
 [[nodiscard]] std::vector<int> peak_activations(const Schedule& schedule);
 
 }  // namespace makespan

@@ -19,6 +19,7 @@
   SCHEDULE(kLoopedBfs)               \
   SCHEDULE(kPipedream)               \
   SCHEDULE(kPipedream2bw)            \
+  SCHEDULE(kBpipe)                   \
   SCHEDULE(kSeq1f1b)                 \
   SCHEDULE(kChimera)                 \
   SCHEDULE(kHanayo)                  \

@@ -213,6 +213,7 @@ Schedule insert_communication(const Schedule& schedule, WeightSteps weights) {
   }
   Schedule completed = schedule;
   completed.exchanges.clear();
+  completed.evictions.clear();
   completed.arrivals.clear();
   bool were_given = false;
   for (std::vector<Action>& actions : completed.actions) {

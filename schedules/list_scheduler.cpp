@@ -68,7 +68,8 @@ void visit_fixed(const ListOptions& options, const std::function<void(FixedSched
     for (const auto& [variant, suffix] : variants(kind, options)) {
       std::optional<Schedule> schedule = generate_if_accepted(kind, variant);
       if (schedule && schedule->replicas == 1 && schedule->weight_versions.empty() &&
-          schedule->rank_of_stage == shape.rank_of_stage && (options.split || !has_split_passes(*schedule))) {
+          schedule->evictions.empty() && schedule->rank_of_stage == shape.rank_of_stage &&
+          (options.split || !has_split_passes(*schedule))) {
         take({std::string(kind.name) + suffix, std::move(*schedule)});
       }
     }

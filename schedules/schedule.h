@@ -59,6 +59,18 @@ struct Action {
 /// PyTorch's cells of a list: a token per action, one for both of a pair: "(0F7;7B3)OVERLAP_F_B".
 [[nodiscard]] std::vector<std::string> cells(const std::vector<Action>& actions);
 
+/// A stored activation that spends the time until its backward pass in the memory of another rank.
+struct Eviction {
+  int rank = 0;  ///< whose it is
+  int to = 0;    ///< which holds it meanwhile
+  int stage = 0;
+  int microbatch = 0;
+  int out_after = 0;   ///< position in the list of `rank` of its F, behind which it leaves
+  int back_after = 0;  ///< position of the compute behind which it comes back
+
+  auto operator<=>(const Eviction&) const = default;
+};
+
 /// A pipeline schedule: what each rank does, in order. It holds no times and no sizes.
 struct Schedule {
   std::string kind;
@@ -73,6 +85,8 @@ struct Schedule {
   int pieces = 1;  ///< into which each sequence is cut
   /// Per rank, the versions of the weights that are kept while micro-batches are under way; empty: one each.
   std::vector<int> weight_versions;
+  /// In the order of their departures, rank by rank. Lists with sends and receives have none.
+  std::vector<Eviction> evictions;
   /// The rank that owns each stage; of each replica the first stage takes the input, the last computes the
   /// loss.
   std::vector<int> rank_of_stage;

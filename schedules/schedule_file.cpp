@@ -120,7 +120,8 @@ void read_cell(const ScheduleCell& cell, std::vector<Token>& tokens) {
   tokens.push_back(backward);
 }
 
-/// Whether a B is the gradient of the input: some backward pass is a BW, or none is an I and every W has its B.
+/// Whether a B is the gradient of the input: some backward pass is a BW, or none is an I and every W has its
+/// B.
 bool is_old_dialect(const std::vector<std::vector<Token>>& ranks) {
   std::vector<std::pair<int, int>> inputs;
   std::vector<std::pair<int, int>> weights;
@@ -225,6 +226,12 @@ Schedule read_schedule_csv(std::string_view text, const std::string& file,
 }
 
 std::string write_schedule_csv(const Schedule& schedule) {
+  if (!schedule.evictions.empty()) {
+    throw InputError(
+        {}, "csv",
+        "lists cannot say that activations move to other ranks, as those of " + schedule.kind + " do",
+        "JSON can");
+  }
   std::string text;
   for (const std::vector<Action>& actions : schedule.actions) {
     const char* separator = "";

@@ -28,11 +28,10 @@ struct ScheduleFileOptions {
 ///     action  = stage kind microbatch | stage ("UNSHARD" | "RESHARD" | "REDUCE_GRAD")
 ///     kind    = F | B | I | W | SEND_F | RECV_F | SEND_B | RECV_B
 ///
-/// Blanks around a cell and empty cells are passed over. In PyTorch's old dialect B is the gradient of the input
-/// and BW the whole backward pass: lists with a BW, or with a B for every W and no I, are
-/// translated. Ranks, stages and
-/// micro-batches are those that occur. Throws InputError with the place of the cell. The schedule may still be
-/// invalid (schedules/validate.h).
+/// Blanks around a cell and empty cells are passed over. In PyTorch's old dialect B is the gradient of the
+/// input and BW the whole backward pass: lists with a BW, or with a B for every W and no I, are translated.
+/// Ranks, stages and micro-batches are those that occur. Throws InputError with the place of the cell. The
+/// schedule may still be invalid (schedules/validate.h).
 [[nodiscard]] Schedule schedule_of_cells(const std::vector<std::vector<ScheduleCell>>& ranks,
                                          const ScheduleFileOptions& options);
 
@@ -41,7 +40,7 @@ struct ScheduleFileOptions {
 [[nodiscard]] Schedule read_schedule_csv(std::string_view text, const std::string& file,
                                          const ScheduleFileOptions& options = {});
 
-/// The same of a schedule's lists as they are.
+/// The same of a schedule's lists as they are. Throws InputError for evictions, which lists do not say.
 [[nodiscard]] std::string write_schedule_csv(const Schedule& schedule);
 
 }  // namespace makespan

@@ -6,9 +6,11 @@
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "core/error.h"
 #include "schedules/deadlock.h"
+#include "schedules/evictions.h"
 #include "schedules/passes.h"
 
 namespace makespan {
@@ -412,6 +414,9 @@ std::vector<std::string> find_problems(const Schedule& schedule) {
     }
   }
   check_pairs(schedule, problems);
+  for (std::string& problem : eviction_problems(schedule)) {
+    problems.add(std::move(problem));
+  }
   if (!problems.empty()) {
     return std::move(problems).take();  // what follows indexes by stage and micro-batch
   }

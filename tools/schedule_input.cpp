@@ -25,7 +25,7 @@ using nlohmann::ordered_json;
 
 constexpr std::string_view kSchema = "makespan.schedule/1";
 constexpr std::string_view kActions = "actions";
-constexpr std::array<std::string_view, 15> kKeys = {"schema",
+constexpr std::array<std::string_view, 16> kKeys = {"schema",
                                                     "kind",
                                                     "ranks",
                                                     "stages",
@@ -39,7 +39,8 @@ constexpr std::array<std::string_view, 15> kKeys = {"schema",
                                                     "bubble_ratio",
                                                     "span_bubble_ratio",
                                                     "peak_activations",
-                                                    kActions};
+                                                    kActions,
+                                                    "evictions"};
 
 bool is_control(char letter) {
   return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f;
@@ -136,11 +137,12 @@ class JsonSchedule {
     }
     options.replicas = number("replicas", kMaxReplicas).value_or(1);
     options.pieces = number("pieces", kMaxSteps).value_or(1);
-    const Schedule schedule = schedule_of_cells(cells(), options);
+    Schedule schedule = schedule_of_cells(cells(), options);
     expect("ranks", schedule.ranks);
     expect("stages", schedule.stages());
     expect("chunks", schedule.chunks);
     expect("microbatches", schedule.microbatches / schedule.pieces);
+    read_evictions(schedule);
     return schedule;
   }
 
@@ -184,6 +186,56 @@ class JsonSchedule {
     if (said && *said != value) {
       refuse(key, fmt::format("is {}, and the actions make it {}", *said, value));
     }
+  }
+
+  void read_evictions(Schedule& schedule) const {
+    const std::string key = "evictions";
+    const auto list = json_.find(key);
+    if (list == json_.end()) {
+      return;
+    }
+    if (!list->is_array()) {
+      refuse(key, "is not a list");
+    }
+    for (const ordered_json& entry : *list) {
+      const std::string what = fmt::format("entry {}", schedule.evictions.size());
+      constexpr std::string_view kShape = R"({"rank": 0, "to": 3, "out_after": "0F2", "back_after": "0B0"})";
+      if (!entry.is_object() || entry.size() != 4 || !is_rank(entry, "rank", schedule.ranks) ||
+          !is_rank(entry, "to", schedule.ranks)) {
+        refuse(key, fmt::format("{} is not like {}, with ranks below {}", what, kShape, schedule.ranks));
+      }
+      Eviction eviction{.rank = entry["rank"].get<int>(), .to = entry["to"].get<int>()};
+      eviction.out_after = position(schedule, entry, eviction.rank, "out_after", what);
+      eviction.back_after = position(schedule, entry, eviction.rank, "back_after", what);
+      const Action& forward =
+          schedule
+              .actions[static_cast<std::size_t>(eviction.rank)][static_cast<std::size_t>(eviction.out_after)];
+      eviction.stage = forward.stage;
+      eviction.microbatch = forward.microbatch;
+      schedule.evictions.push_back(eviction);
+    }
+  }
+
+  [[nodiscard]] static bool is_rank(const ordered_json& entry, const char* key, int ranks) {
+    const auto found = entry.find(key);
+    return found != entry.end() && found->is_number_unsigned() &&
+           found->get<std::uint64_t>() < static_cast<std::uint64_t>(ranks);
+  }
+
+  [[nodiscard]] int position(const Schedule& schedule, const ordered_json& entry, int rank, const char* key,
+                             const std::string& what) const {
+    const std::vector<Action>& actions = schedule.actions[static_cast<std::size_t>(rank)];
+    const auto token = entry.find(key);
+    const auto found = token != entry.end() && token->is_string()
+                           ? std::find_if(actions.begin(), actions.end(),
+                                          [text = token->get<std::string>()](const Action& action) {
+                                            return to_string(action) == text;
+                                          })
+                           : actions.end();
+    if (found == actions.end()) {
+      refuse("evictions", fmt::format("{}: '{}' is no action of rank {}", what, key, rank));
+    }
+    return static_cast<int>(found - actions.begin());
   }
 
   [[nodiscard]] std::vector<std::vector<ScheduleCell>> cells() const {

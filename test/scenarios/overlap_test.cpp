@@ -280,6 +280,32 @@ TEST(Replicas, reduce_an_embedding_after_both_passes_that_add_to_it) {
   EXPECT_GE(last_reduction, last_pass);
 }
 
+TEST(Evictions, move_memory_between_ranks_and_cost_transfers) {
+  Scenario scenario = small_gpt(16);
+  scenario.parallelism.pipeline = 8;
+  scenario.training.global_batch = 16;
+  const auto plain = run_it(scenario);
+  scenario.schedule.kind = "bpipe";
+  const auto bpipe = run_it(scenario);
+  const auto activations = [](const auto& run, std::size_t rank) {
+    return run.report.ranks[rank].memory.split[static_cast<std::size_t>(MemoryKind::activations)];
+  };
+  EXPECT_LT(activations(bpipe, 0), activations(plain, 0));
+  EXPECT_GT(activations(bpipe, 7), activations(plain, 7));
+  // Rank r of the first three holds 8 - r in 1F1B, more than (8 + 2) / 2 = 5: each of its 16 - 4
+  // micro-batches behind the first four goes and comes back.
+  const std::map<std::string, int> counts = transfers(bpipe, Group::pp);
+  EXPECT_EQ(counts.at("evict activation"), 3 * 12);
+  EXPECT_EQ(counts.at("load activation"), 3 * 12);
+  std::map<std::uint32_t, std::int64_t> left;
+  for (const MemoryDelta& delta : bpipe.lowered.graph.memory) {
+    left[static_cast<std::uint32_t>(delta.device.index())] += delta.bytes.count();
+  }
+  for (const auto& [device, bytes] : left) {
+    EXPECT_EQ(bytes, 0) << "device " << device;
+  }
+}
+
 TEST(Pieces, attend_to_those_before_them_and_hold_less) {
   Scenario whole = small_gpt(8);
   whole.parallelism.pipeline = 4;

@@ -82,7 +82,7 @@ TEST_F(ScheduleSource, what_a_kind_refuses_is_told_at_the_key_that_says_it) {
   };
   EXPECT_THAT(refused({"schedule=chimera", "parallelism.pipeline=1"}),
               HasSubstr("parallelism.pipeline: 1 is odd: chimera's two directions share every rank evenly"));
-  EXPECT_THAT(refused({"schedule=dualpipe", "training.global_batch=4"}),
+  EXPECT_THAT(refused({"schedule=dualpipe", "training.global_batch=8"}),
               HasSubstr("training.global_batch: micro-batches per pipeline: 2 is less than"));
 }
 

@@ -31,7 +31,8 @@ ScheduleOptions shape_for(const ScheduleKind& kind) {
 
 TEST(ScheduleFile, EveryScheduleComesBackAsItWasWritten) {
   for (const ScheduleKind& kind : schedule_kinds()) {
-    const Schedule schedule = generate(kind.name, shape_for(kind));
+    Schedule schedule = generate(kind.name, shape_for(kind));
+    schedule.evictions.clear();  // lists do not say them
     for (const Schedule& written : {schedule, insert_communication(schedule, WeightSteps::keep)}) {
       const std::string text = write_schedule_csv(written);
       const Schedule read = read_schedule_csv(text, "lists.csv", {.replicas = schedule.replicas});

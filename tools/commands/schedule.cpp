@@ -160,22 +160,38 @@ ordered_json number(const Rational& value) {
   return to_double(value);
 }
 
+ordered_json evictions_json(const Schedule& schedule) {
+  ordered_json list = ordered_json::array();
+  for (const Eviction& eviction : schedule.evictions) {
+    const std::vector<Action>& actions = schedule.actions[static_cast<std::size_t>(eviction.rank)];
+    const auto token = [&](int position) { return to_string(actions[static_cast<std::size_t>(position)]); };
+    list.push_back({{"rank", eviction.rank},
+                    {"to", eviction.to},
+                    {"out_after", token(eviction.out_after)},
+                    {"back_after", token(eviction.back_after)}});
+  }
+  return list;
+}
+
 void print_json(const Schedule& schedule, const BareResult& result, std::ostream& out) {
-  const ordered_json json = {{"schema", "makespan.schedule/1"},
-                             {"kind", schedule.kind},
-                             {"ranks", schedule.ranks},
-                             {"stages", schedule.stages()},
-                             {"microbatches", schedule.microbatches / schedule.pieces},
-                             {"chunks", schedule.chunks},
-                             {"replicas", schedule.replicas},
-                             {"pieces", schedule.pieces},
-                             {"makespan", number(result.makespan)},
-                             {"max_span", number(result.max_span)},
-                             {"work", number(result.work)},
-                             {"bubble_ratio", result.bubble_ratio},
-                             {"span_bubble_ratio", result.span_bubble_ratio},
-                             {"peak_activations", result.peak_activations},
-                             {"actions", result.actions}};
+  ordered_json json = {{"schema", "makespan.schedule/1"},
+                       {"kind", schedule.kind},
+                       {"ranks", schedule.ranks},
+                       {"stages", schedule.stages()},
+                       {"microbatches", schedule.microbatches / schedule.pieces},
+                       {"chunks", schedule.chunks},
+                       {"replicas", schedule.replicas},
+                       {"pieces", schedule.pieces},
+                       {"makespan", number(result.makespan)},
+                       {"max_span", number(result.max_span)},
+                       {"work", number(result.work)},
+                       {"bubble_ratio", result.bubble_ratio},
+                       {"span_bubble_ratio", result.span_bubble_ratio},
+                       {"peak_activations", result.peak_activations},
+                       {"actions", result.actions}};
+  if (!schedule.evictions.empty()) {
+    json["evictions"] = evictions_json(schedule);
+  }
   out << json.dump(1) << '\n';
 }
 
