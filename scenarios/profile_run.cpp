@@ -32,7 +32,7 @@ using StageProfile = std::array<PassProfile, kPasses>;
 /// What the run tells.
 struct Profiled {
   std::vector<StageProfile> stages;
-  Time hop;
+  Time hop;  ///< of the slowest message
 };
 
 /// The first micro-batch through all stages and back, its W's behind; then the second.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "scenarios/profile_run.h"
 #include "scenarios/reader.h"
@@ -15,21 +16,70 @@ bool is_searched(const Scenario& scenario) {
   return scenario.schedule.file.empty() && find_search(scenario.schedule.kind) != nullptr;
 }
 
-Schedule find_schedule(const Prepared& prepared) {
-  const Scenario& scenario = prepared.scenario;
+namespace {
+
+Placement placement_of(const Scenario& scenario) {
+  return scenario.schedule.placement == "v" ? Placement::snake : Placement::loop;
+}
+
+Schedule search_with(const Scenario& scenario, const PassCosts& costs) {
   const ScheduleSpec& spec = scenario.schedule;
-  const bool is_v = spec.placement == "v";
+  const bool is_barrier = spec.optimizer_sync == OptimizerSync::barrier;
   SearchOptions options{.ranks = static_cast<int>(scenario.parallelism.pipeline),
                         .microbatches = static_cast<int>(scenario.microbatches()),
                         .chunks = static_cast<int>(spec.chunks),
                         .split = !is_unsplit(scenario),
-                        .objective = spec.optimizer_sync == OptimizerSync::barrier ? Objective::makespan
-                                                                                   : Objective::largest_span};
-  if (is_v) {
-    options.placement = Placement::snake;
+                        .objective = is_barrier ? Objective::makespan : Objective::largest_span};
+  if (!spec.placement.empty()) {
+    options.placement = placement_of(scenario);
   }
-  const PassCosts costs = profile_passes(prepared, is_v ? Placement::snake : Placement::loop);
   return search_schedule(*find_search(spec.kind), options, costs).schedule;
+}
+
+/// The mean of all ranks for each of them.
+PassCosts mean_of(const PassCosts& costs) {
+  const auto count = static_cast<std::int64_t>(costs.ranks.size());
+  const auto mean = [&](std::int64_t RankCosts::*cost) {
+    std::int64_t sum = 0;
+    for (const RankCosts& rank : costs.ranks) {
+      sum += rank.*cost / count;
+    }
+    return sum;
+  };
+  RankCosts all = costs.ranks.front();
+  for (const auto cost :
+       {&RankCosts::forward, &RankCosts::backward, &RankCosts::backward_input, &RankCosts::backward_weight,
+        &RankCosts::activation, &RankCosts::weight_activation, &RankCosts::memory_limit}) {
+    all.*cost = mean(cost);
+  }
+  return {.ranks = {all}, .hop = costs.hop};
+}
+
+}  // namespace
+
+Schedule find_schedule(const Prepared& prepared) {
+  return search_with(prepared.scenario, profile_passes(prepared, placement_of(prepared.scenario)));
+}
+
+double profiled_bubble_rate(const Prepared& prepared) {
+  const PassCosts costs = mean_of(profile_passes(prepared, placement_of(prepared.scenario)));
+  const Schedule schedule =
+      is_searched(prepared.scenario) ? search_with(prepared.scenario, costs) : prepared.schedule;
+  const std::optional<ScheduleTimes> times = ScheduleTimer(schedule, costs).time(schedule);
+  MAKESPAN_CHECK(times, "a schedule that was accepted does not run");
+  std::int64_t work = 0;
+  for (std::size_t rank = 0; rank < schedule.actions.size(); ++rank) {
+    std::int64_t own = 0;
+    bool is_paired = false;
+    for (const Action& action : schedule.actions[rank]) {
+      own += is_paired ? 0 : step_length(costs.of(static_cast<int>(rank)), action);
+      is_paired = action.overlaps_next;
+    }
+    work = std::max(work, own);
+  }
+  return times->max_span == 0
+             ? 0.0
+             : static_cast<double>(times->max_span - work) / static_cast<double>(times->max_span);
 }
 
 namespace {

@@ -20,6 +20,11 @@ namespace makespan {
 /// or by the largest span where iterations do not wait for each other. `prepared` needs no schedule.
 [[nodiscard]] Schedule find_schedule(const Prepared& prepared);
 
+/// (longest span - work) / longest span of the scenario's schedule where every stage takes the mean of the
+/// profiled times and every message that of the slowest: the bubble rate that Qi et al. 2024 (arXiv
+/// 2401.10241) calculate from profiled times. Messages are independent, and a search knows the same times.
+[[nodiscard]] double profiled_bubble_rate(const Prepared& prepared);
+
 /// The lists of `schedule.file` without their steps on weights, which mean nothing while weights are not
 /// sharded. Throws InputError at the key when there is no such file, and at the place in the file where it is
 /// no schedule.

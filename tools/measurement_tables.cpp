@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "tools/measurements.h"
+#include "tools/training_rows.h"
 
 namespace makespan {
 
@@ -103,10 +104,8 @@ bool set_operation(Measurement& row, const CsvFile& file, const CsvRow& cells) {
   }
   const std::string& gpu = file.cell(cells, "gpu");
   const std::string& interconnect = file.cell(cells, "interconnect");
-  const auto* hardware = std::find_if(kHardware.begin(), kHardware.end(), [&](const Hardware& entry) {
-    return entry.gpu == gpu && interconnect.find(entry.word) != std::string::npos;
-  });
-  if (hardware == kHardware.end()) {
+  const std::optional<std::string> node = node_of(gpu, interconnect);
+  if (!node) {
     refuse(row, RowStatus::unsupported, "no node of the catalogue stands for the GPU '" + gpu + "'");
     return false;
   }
@@ -114,16 +113,16 @@ bool set_operation(Measurement& row, const CsvFile& file, const CsvRow& cells) {
   const auto nodes = static_cast<int>(std::min(file.whole(cells, "nodes", 1), kMost));
   const auto gpus = static_cast<int>(std::min(file.whole(cells, "gpus", 2), kMost));
   Replay replay;
-  replay.node = hardware->node;
+  replay.node = *node;
   replay.nodes = nodes;
   replay.fabric = fabric_of(nodes, "rail-fat-tree");
   replay.ranks_per_node = gpus / nodes;
   replay.kind = find_test_type(op).kind;
   row.replay = std::move(replay);
-  if (gpus % nodes != 0 || gpus / nodes > find_node(hardware->node).gpus) {
+  if (gpus % nodes != 0 || gpus / nodes > find_node(*node).gpus) {
     refuse(row, RowStatus::unsupported,
            std::to_string(gpus) + " GPUs on " + std::to_string(nodes) + " nodes of " + row.replay->node +
-               ", which have " + std::to_string(find_node(hardware->node).gpus));
+               ", which have " + std::to_string(find_node(*node).gpus));
     return false;
   }
   return set_algorithm(row, file.cell(cells, "algorithm"));
@@ -193,7 +192,8 @@ std::vector<Measurement> read_perlmutter(const CsvFile& file) {
     row.replay = std::move(replay);
     row.measured = file.number(cells, "time_us_oop", 0) * 1e-6;
     if (row.replay->nodes > 1) {
-      row.assumed.emplace_back("the nodes are in one group of 128 nodes and 32 switches, with adaptive routing");
+      row.assumed.emplace_back(
+          "the nodes are in one group of 128 nodes and 32 switches, with adaptive routing");
     }
     if (!(*row.measured > 0)) {
       refuse(row, RowStatus::incomplete, "the time is 0");
@@ -310,10 +310,10 @@ const std::vector<TableKind>& table_kinds() {
        "",
        ""},
       {"training steps",
-       {"row_id", "model", "tp", "pp", "measured_iteration_s"},
-       nullptr,
-       "iteration_time",
-       "steps of training are not replayed from a table: write a scenario with a reference and run it"},
+       {"row_id", "tp", "pp", "micro_batch", "global_batch"},
+       read_training_steps,
+       "",
+       ""},
       {"kernels",
        {"row_id", "m", "n", "k", "tflops"},
        nullptr,
@@ -350,6 +350,13 @@ std::string known_headers() {
 }
 
 }  // namespace
+
+std::optional<std::string> node_of(const std::string& gpu, const std::string& interconnect) {
+  const auto* found = std::find_if(kHardware.begin(), kHardware.end(), [&](const Hardware& entry) {
+    return entry.gpu == gpu && interconnect.find(entry.word) != std::string::npos;
+  });
+  return found == kHardware.end() ? std::nullopt : std::optional(std::string(found->node));
+}
 
 std::vector<Measurement> read_measurements(const CsvFile& file) {
   const auto kind = std::find_if(table_kinds().begin(), table_kinds().end(), [&](const TableKind& candidate) {

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "core/error.h"
+#include "scenarios/run.h"
+#include "scenarios/schedule_source.h"
 
 namespace makespan {
 
@@ -51,29 +53,53 @@ Replayer::Bench& Replayer::bench(const Replay& replay) {
   return *benches_.back();
 }
 
-void Replayer::predict(Measurement& measurement, const SimulationOptions& options) {
-  if (!measurement.replay || measurement.status != RowStatus::ok) {
+double Replayer::collective_time(const Replay& replay, const SimulationOptions& options) {
+  Bench& machine = bench(replay);
+  Operation operation{.kind = replay.kind};
+  operation.payload = replay.payload;
+  operation.choice.algorithm = replay.algorithm;
+  std::vector<std::vector<std::size_t>> groups(
+      replay.is_split_by_rail ? static_cast<std::size_t>(replay.ranks_per_node) : 1);
+  for (std::size_t node = 0; node < machine.topology.node_count(); ++node) {
+    for (std::size_t local = 0; local < static_cast<std::size_t>(replay.ranks_per_node); ++local) {
+      groups[local % groups.size()].push_back(machine.topology.first_gpu(node) + local);
+    }
+  }
+  if (replay.kind == TestKind::send) {
+    operation.sends = send_to_next(groups);
+  } else {
+    operation.groups = std::move(groups);
+  }
+  return seconds(machine.runner.run(operation, {}, options).time);
+}
+
+namespace {
+
+void predict_step(Measurement& measurement, const SimulationOptions& options) {
+  Prepared prepared = prepare(*measurement.step);
+  if (measurement.quantity == "bubble_rate") {
+    measurement.predicted = profiled_bubble_rate(prepared);
     return;
   }
-  const Replay& replay = *measurement.replay;
+  const Report report = run(std::move(prepared), options).report;
+  measurement.predicted = seconds(report.iteration_time);
+  if (report.out_of_memory) {
+    measurement.assumed.push_back("memory would suffice: " + *report.out_of_memory);
+  }
+}
+
+}  // namespace
+
+void Replayer::predict(Measurement& measurement, const SimulationOptions& options) {
+  if (measurement.status != RowStatus::ok) {
+    return;
+  }
   try {
-    Bench& machine = bench(replay);
-    Operation operation{.kind = replay.kind};
-    operation.payload = replay.payload;
-    operation.choice.algorithm = replay.algorithm;
-    std::vector<std::vector<std::size_t>> groups(
-        replay.is_split_by_rail ? static_cast<std::size_t>(replay.ranks_per_node) : 1);
-    for (std::size_t node = 0; node < machine.topology.node_count(); ++node) {
-      for (std::size_t local = 0; local < static_cast<std::size_t>(replay.ranks_per_node); ++local) {
-        groups[local % groups.size()].push_back(machine.topology.first_gpu(node) + local);
-      }
+    if (measurement.replay) {
+      measurement.predicted = collective_time(*measurement.replay, options);
+    } else if (measurement.step) {
+      predict_step(measurement, options);
     }
-    if (replay.kind == TestKind::send) {
-      operation.sends = send_to_next(groups);
-    } else {
-      operation.groups = std::move(groups);
-    }
-    measurement.predicted = seconds(machine.runner.run(operation, {}, options).time);
   } catch (const InputError& error) {
     measurement.status = RowStatus::unsupported;
     measurement.reason = error.what();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "network/fabrics.h"
+#include "scenarios/scenario.h"
 #include "tools/collective_run.h"
 #include "tools/csv.h"
 
@@ -37,11 +38,13 @@ struct Measurement {
   std::string file;    ///< the table or scenario that it is from
   std::string row_id;  ///< of the table, or the scenario's name; empty where the table has none
   int line = 0;
-  std::string quantity;             ///< "bandwidth_time", "iteration_time", ...
-  std::string family;               ///< the rows of a table that belong together
-  std::optional<Replay> replay;     ///< how to predict it, of a collective
-  std::optional<double> measured;   ///< seconds
-  std::optional<double> predicted;  ///< seconds
+  std::string quantity;          ///< "bandwidth_time", "iteration_time", ...
+  std::string family;            ///< the rows of a table that belong together
+  std::optional<Replay> replay;  ///< how to predict it, of a collective
+  /// Likewise, of a training step: resolved, and the same for all quantities of a row.
+  std::shared_ptr<const Scenario> step;
+  std::optional<double> measured;   ///< seconds; a bubble rate is a share of 1
+  std::optional<double> predicted;  ///< likewise
   RowStatus status = RowStatus::ok;
   std::string reason;                ///< why not, where the status is not ok
   std::vector<std::string> assumed;  ///< what the table does not say
@@ -53,9 +56,10 @@ struct Measurement {
 
 /// The measurements of a table, row by row. The kind of table is told by its columns: collectives with their
 /// hardware (`op`, `size_bytes`, `busbw_GBps`, ...), sweeps of nccl-tests on Perlmutter (`num_nodes`,
-/// `time_us_oop`, ...), SimAI's shares of the bus bandwidth (`n2`, `n4`, ...). Tables of training steps,
-/// kernels, layers, memory and failures are known too: all their rows are unsupported. Throws InputError for
-/// any other table, naming these, and for cells that are not what their column holds.
+/// `time_us_oop`, ...), SimAI's shares of the bus bandwidth (`n2`, `n4`, ...), training steps
+/// (tools/training_rows.h). Tables of kernels, layers, memory and failures are known too: all their rows are
+/// unsupported. Throws InputError for any other table, naming these, and for cells that are not what their
+/// column holds.
 [[nodiscard]] std::vector<Measurement> read_measurements(const CsvFile& file);
 
 /// Predicts measurements by simulation; keeps the machines that it has built.
@@ -75,9 +79,14 @@ class Replayer {
   struct Bench;
 
   [[nodiscard]] Bench& bench(const Replay& replay);
+  [[nodiscard]] double collective_time(const Replay& replay, const SimulationOptions& options);
 
   std::vector<std::unique_ptr<Bench>> benches_;
 };
+
+/// The node of the catalogue that a table means by a GPU and what it says of the interconnect, if there is
+/// one.
+[[nodiscard]] std::optional<std::string> node_of(const std::string& gpu, const std::string& interconnect);
 
 /// How far predictions are off, in shares of what was measured.
 struct ErrorSummary {

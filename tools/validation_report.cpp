@@ -77,6 +77,16 @@ bool have_sizes(const std::vector<Measurement>& rows) {
   return std::any_of(rows.begin(), rows.end(), [](const Measurement& row) { return row.replay.has_value(); });
 }
 
+/// Of a rate the difference, of a time the share that it is off.
+std::vector<std::string> row_cells(const Measurement& row) {
+  if (row.quantity == "bubble_rate") {
+    return {row_name(row) + " bubble rate", fmt::format("{:.4f}", *row.predicted),
+            fmt::format("{:.4f}", *row.measured), fmt::format("{:+.4f}", *row.predicted - *row.measured)};
+  }
+  return {row_name(row), time_text(*row.predicted), time_text(*row.measured),
+          fmt::format("{:+.1f} %", 100 * *row.relative_error())};
+}
+
 Table row_table(const std::vector<Measurement>& rows) {
   const bool has_sizes = have_sizes(rows);
   Table table{{"row", "predicted", "measured", "error"}, {}};
@@ -85,8 +95,7 @@ Table row_table(const std::vector<Measurement>& rows) {
   }
   for (const Measurement& row : rows) {
     if (row.status == RowStatus::ok) {
-      std::vector<std::string> cells = {row_name(row), time_text(*row.predicted), time_text(*row.measured),
-                                        fmt::format("{:+.1f} %", 100 * *row.relative_error())};
+      std::vector<std::string> cells = row_cells(row);
       if (has_sizes) {
         cells.insert(cells.begin() + 1, size_text(row.replay->payload));
       }

@@ -9,7 +9,7 @@
 #include "scenarios/reader.h"
 #include "scenarios/resolve.h"
 #include "scenarios/yaml.h"
-#include "schedules/catalogue.h"
+#include "schedules/searches.h"
 #include "tools/bubble_figure.h"
 #include "tools/commands/command.h"
 #include "tools/commands/scenario_options.h"
@@ -50,7 +50,7 @@ struct Candidate {
 Choice parse_choice(const std::string& text) {
   const std::size_t colon = text.find(':');
   Choice choice{text, text.substr(0, colon)};
-  (void)schedule_kind(choice.kind);  // refuses unknown names
+  (void)named_schedule(choice.kind);  // refuses unknown names
   if (colon != std::string::npos) {
     const char* const end = text.data() + text.size();
     const auto [stopped, error] = std::from_chars(text.data() + colon + 1, end, choice.chunks);
@@ -93,12 +93,18 @@ bool asks_for_all(const Options& options) {
   return options.schedules.size() == 1 && options.schedules.front() == "all";
 }
 
-/// Every kind that scenarios run, those with a choice of chunks with two; `own` first, as it is.
+/// Every kind that scenarios run, those with a choice of chunks with two, then the searches; `own` first, as
+/// it is.
 std::vector<std::string> all_schedules(const std::string& own) {
   std::vector<std::string> schedules = {own};
   for (const ScheduleKind& kind : schedule_kinds()) {
     if (lowers(kind) && kind.name != own) {
       schedules.push_back(std::string(kind.name) + (kind.most_chunks > 2 ? ":2" : ""));
+    }
+  }
+  for (const ScheduleSearch& search : schedule_searches()) {
+    if (search.kind.name != own) {
+      schedules.emplace_back(search.kind.name);
     }
   }
   return schedules;
@@ -146,11 +152,26 @@ std::vector<Candidate> with_microbatches(const std::vector<Candidate>& candidate
   return result;
 }
 
+void drop_search_keys(Scenario& scenario, const ScheduleSearch* search) {
+  const ScheduleSpec usual;
+  if (search == nullptr) {
+    scenario.schedule.activations = usual.activations;
+    scenario.schedule.memory = usual.memory;
+    scenario.locations.erase("schedule.activations");
+    scenario.locations.erase("schedule.memory");
+  }
+  if (search == nullptr || !search->has_placement) {
+    scenario.schedule.placement = usual.placement;
+    scenario.locations.erase("schedule.placement");
+  }
+}
+
 /// Takes away what the schedule kind has no use for: the scenario gave it for another one.
 void drop_foreign_keys(Scenario& scenario, const Choice& choice) {
   const ScheduleSpec usual;
   scenario.schedule.file = usual.file;
-  const ScheduleKind& kind = schedule_kind(choice.kind);
+  const ScheduleKind& kind = named_schedule(choice.kind);
+  drop_search_keys(scenario, find_search(choice.kind));
   if (!kind.has_group) {
     scenario.schedule.group = usual.group;
     scenario.locations.erase("schedule.group");
@@ -173,7 +194,7 @@ void share_profile(Scenario& scenario, std::int64_t own_chunks) {
   const ScheduleSpec& schedule = scenario.schedule;
   const std::int64_t chunks = scenario.locations.contains("schedule.chunks")
                                   ? schedule.chunks
-                                  : schedule_kind(schedule.kind).least_chunks;
+                                  : named_schedule(schedule.kind).least_chunks;
   if (!scenario.profile || chunks == own_chunks) {
     return;
   }
@@ -206,7 +227,7 @@ Scenario with_choice(const Candidate& candidate, const Scenario& own, const Opti
   drop_foreign_keys(scenario, choice);
   share_profile(scenario, own.locations.contains("schedule.chunks")
                               ? own.schedule.chunks
-                              : schedule_kind(own.schedule.kind).least_chunks);
+                              : named_schedule(own.schedule.kind).least_chunks);
   return scenario;
 }
 
