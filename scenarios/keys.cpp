@@ -187,9 +187,8 @@ Field parallelism_keys(Parallelism& parallelism) {
 
 Field schedule_keys(ScheduleSpec& schedule) {
   Names kinds;
-  Names later;
   for (const ScheduleKind& kind : schedule_kinds()) {
-    (lowers(kind) ? kinds : later).emplace_back(kind.name);
+    kinds.emplace_back(kind.name);
   }
   for (const ScheduleSearch& search : schedule_searches()) {
     kinds.emplace_back(search.kind.name);
@@ -197,8 +196,7 @@ Field schedule_keys(ScheduleSpec& schedule) {
   return section(
       "schedule", "The pipeline schedule; a word stands for `kind`.",
       {
-          word("kind", schedule.kind, std::move(kinds), std::move(later),
-               "Name; see `makespan list schedules`."),
+          word("kind", schedule.kind, std::move(kinds), {}, "Name; see `makespan list schedules`."),
           integer("chunks", schedule.chunks, 1, 10'000,
                   "Stages per pipeline rank; at least 2 for interleaved."),
           with_default(

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 
 #include "scenarios/lowering.h"
 #include "schedules/evictions.h"
@@ -15,6 +14,7 @@ Lowering::Lowering(const Prepared& prepared, const Partition& partition)
       layout_(scenario_),
       builder_(partition.representative.size()),
       names_(builder_),
+      update_(update_of(scenario_)),
       planner_(scenario_, machine_, accelerator_, prepared.collectives),
       messages_(plan_messages(schedule_, *scenario_.schedule.communication)) {
   if (!scenario_.profile) {
@@ -33,15 +33,21 @@ Lowering::Lowering(const Prepared& prepared, const Partition& partition)
 Lowered Lowering::run() {
   add_links();
   add_places();
-  for (int iteration = 0; iteration < scenario_.simulation.iterations; ++iteration) {
-    emit_actions(iteration);
-    emit_messages(iteration);
-    emit_evictions(iteration);
-    if (!scenario_.profile) {
-      reduce_gradients();
-      tie_embeddings();
+  ends_.resize(static_cast<std::size_t>(scenario_.simulation.iterations));
+  if (update_ != Update::flush) {
+    emit_actions(0);
+    emit_messages(0);
+  } else {
+    for (int iteration = 0; iteration < scenario_.simulation.iterations; ++iteration) {
+      emit_actions(iteration);
+      emit_messages(iteration);
+      emit_evictions(iteration);
+      if (!scenario_.profile) {
+        reduce_gradients();
+        tie_embeddings();
+      }
+      step(iteration);
     }
-    step(iteration);
   }
   return {.graph = std::move(builder_).build(), .statics = statics(), .ends = std::move(ends_)};
 }
@@ -87,19 +93,28 @@ void Lowering::emit_actions(int iteration) {
       Place& at = place(pipeline, data);
       at.actions.clear();
       at.before = at.cell->last();
-      const std::vector<Action>& actions = schedule_.actions[static_cast<std::size_t>(pipeline)];
-      for (std::size_t i = 0; i < actions.size(); ++i) {
-        if (actions[i].overlaps_next) {
-          const auto [forward, backward] = at.program->emit_pair(actions[i], actions[i + 1], iteration);
-          at.actions.insert(at.actions.end(), {forward, backward});
-          ++i;
-        } else {
-          // Sends and receives keep their positions; what they do is in the messages.
-          at.actions.push_back(is_compute(actions[i].kind) ? at.program->emit(actions[i], iteration)
-                                                           : ActionTasks{});
-        }
+    }
+    const std::vector<Action>& actions = schedule_.actions[static_cast<std::size_t>(pipeline)];
+    for (std::size_t i = 0; i < actions.size(); i += actions[i].overlaps_next ? 2 : 1) {
+      for (int data = 0; data < layout_.data(); ++data) {
+        emit_action(place(pipeline, data), actions, i, iteration);
+      }
+      if (update_ != Update::flush && actions[i].kind == ActionKind::backward) {
+        update_rank(pipeline, actions[i].microbatch);
       }
     }
+  }
+}
+
+void Lowering::emit_action(Place& at, const std::vector<Action>& actions, std::size_t position,
+                           int iteration) {
+  const Action& action = actions[position];
+  if (action.overlaps_next) {
+    const auto [forward, backward] = at.program->emit_pair(action, actions[position + 1], iteration);
+    at.actions.insert(at.actions.end(), {forward, backward});
+  } else {
+    // Sends and receives keep their positions; what they do is in the messages.
+    at.actions.push_back(is_compute(action.kind) ? at.program->emit(action, iteration) : ActionTasks{});
   }
 }
 
@@ -290,17 +305,16 @@ std::int64_t Lowering::parameters(int pipeline) const {
 std::vector<MemorySplit> Lowering::statics() const {
   std::vector<MemorySplit> result(partition_.representative.size());
   for (std::size_t d = 0; d < result.size() && !scenario_.profile; ++d) {
-    const std::int64_t local = parameters(layout_.coordinates(partition_.representative[d]).pipeline);
-    result[d][static_cast<std::size_t>(MemoryKind::weights)] = workload().weight_bytes * Bytes(local);
+    const int pipeline = layout_.coordinates(partition_.representative[d]).pipeline;
+    const std::int64_t local = parameters(pipeline);
+    const std::int64_t versions =
+        schedule_.weight_versions.empty() ? 1 : schedule_.weight_versions[static_cast<std::size_t>(pipeline)];
+    result[d][static_cast<std::size_t>(MemoryKind::weights)] =
+        versions * workload().weight_bytes * Bytes(local);
     result[d][static_cast<std::size_t>(MemoryKind::gradients)] = workload().gradient_bytes * Bytes(local);
     result[d][static_cast<std::size_t>(MemoryKind::optimizer)] = workload().optimizer_bytes * Bytes(local);
   }
   return result;
-}
-
-bool lowers(const ScheduleKind& kind) {
-  constexpr std::array<std::string_view, 2> kBare = {"pipedream", "pipedream-2bw"};
-  return std::find(kBare.begin(), kBare.end(), kind.name) == kBare.end();
 }
 
 Lowered lower(const Prepared& prepared, const Partition& partition) {

@@ -18,10 +18,6 @@ struct Lowered {
   std::vector<std::vector<TaskId>> ends;  ///< by iteration: the tasks after which it is over
 };
 
-/// Whether lowering knows what the actions of the schedule are on a cluster: not yet overlapped pairs,
-/// several replicas, pieces of sequences and schedules without a flush.
-[[nodiscard]] bool lowers(const ScheduleKind& kind);
-
 /// Lowers every rank of `partition` over one or more iterations: the schedule's passes (scenarios/program.h),
 /// the messages between stages, gradient reduction, gradient norm and optimizer. Requires for now the finest
 /// partition.

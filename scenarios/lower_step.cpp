@@ -149,39 +149,75 @@ void Lowering::tie_embeddings() {
 }
 
 void Lowering::step(int iteration) {
-  const bool is_last = iteration + 1 == scenario_.simulation.iterations;
   const bool has_barrier = scenario_.schedule.optimizer_sync == OptimizerSync::barrier;
-  ends_.emplace_back();
   for (int data = 0; data < layout_.data(); ++data) {
     if (!scenario_.profile && !has_barrier) {
-      step_after_ranks_before(data, is_last);
+      step_after_ranks_before(iteration, data);
       continue;
     }
     if (!scenario_.profile) {
       await_gradients(data);
     }
     for (int pipeline = 0; pipeline < layout_.pipeline(); ++pipeline) {
-      step_of_rank(pipeline, data, {});
+      step_of_rank(iteration, pipeline, data, {});
     }
   }
-  if (scenario_.profile && has_barrier && !is_last) {
-    await_all_ranks();
+  if (scenario_.profile && has_barrier && !is_last(iteration)) {
+    await_all_ranks(iteration);
   }
 }
 
-/// The step itself, after tasks that each tensor-parallel rank waits for beside what its cell awaits.
-void Lowering::step_of_rank(int pipeline, int data, const std::vector<std::vector<TaskId>>& waits) {
-  Cell& cell = *place(pipeline, data).cell;
-  if (!scenario_.profile) {
-    cell.compute(optimizer_step(scenario_, accelerator_, parameters(pipeline)),
-                 {.name = names_.optimizer, .phase = Phase::optimizer});
+/// Without a flush: a rank's own step, behind the sum of its gradients over replicas and nothing else.
+void Lowering::update_rank(int pipeline, int microbatch) {
+  const auto per_iteration = static_cast<int>(scenario_.microbatches());
+  const bool ends_iteration = (microbatch + 1) % per_iteration == 0;
+  if (update_ == Update::each_iteration && !ends_iteration) {
+    return;
   }
+  if (!scenario_.profile && layout_.data() > 1) {
+    reduce({pipeline});
+  }
+  for (int data = 0; data < layout_.data(); ++data) {
+    std::vector<std::vector<TaskId>> waits(static_cast<std::size_t>(layout_.tensor()));
+    for (int tensor = 0; tensor < layout_.tensor(); ++tensor) {
+      if (const auto chain = reduced_.find({pipeline, tensor}); chain != reduced_.end()) {
+        waits[static_cast<std::size_t>(tensor)].push_back(chain->second);
+      }
+    }
+    if (!scenario_.profile) {
+      compute_step(pipeline, data, waits);
+    }
+    if (ends_iteration) {
+      end_iteration(microbatch / per_iteration, pipeline, data);
+    }
+  }
+}
+
+/// The end of an iteration on a rank: its optimizer's step, if it has gradients, after `waits`.
+void Lowering::step_of_rank(int iteration, int pipeline, int data,
+                            const std::vector<std::vector<TaskId>>& waits) {
+  if (!scenario_.profile) {
+    compute_step(pipeline, data, waits);
+  }
+  end_iteration(iteration, pipeline, data);
+}
+
+/// After tasks that each tensor-parallel rank waits for beside what its cell awaits.
+void Lowering::compute_step(int pipeline, int data, const std::vector<std::vector<TaskId>>& waits) {
+  Cell& cell = *place(pipeline, data).cell;
+  cell.compute(optimizer_step(scenario_, accelerator_, parameters(pipeline)),
+               {.name = names_.optimizer, .phase = Phase::optimizer});
   for (std::size_t lane = 0; lane < waits.size(); ++lane) {
     for (const TaskId before : waits[lane]) {
       builder_.edge(before, cell.last()[lane]);
     }
   }
-  ends_.back().insert(ends_.back().end(), cell.last().begin(), cell.last().end());
+}
+
+void Lowering::end_iteration(int iteration, int pipeline, int data) {
+  const std::vector<TaskId>& last = place(pipeline, data).cell->last();
+  std::vector<TaskId>& ends = ends_[static_cast<std::size_t>(iteration)];
+  ends.insert(ends.end(), last.begin(), last.end());
 }
 
 /// `task` needs all gradients of one rank.
@@ -250,7 +286,7 @@ TaskId Lowering::send_norm(NameId name, int from, int to, int data, int tensor,
 
 /// Post-validation (Qi et al. 2024, section 4): the norm so far passes from rank to rank, and each steps when
 /// it has it. The whole norm travels back during the next iteration, before whose step each rank needs it.
-void Lowering::step_after_ranks_before(int data, bool is_last) {
+void Lowering::step_after_ranks_before(int iteration, int data) {
   const int tensors = layout_.tensor();
   std::vector<std::vector<TaskId>> known(static_cast<std::size_t>(tensors));  // by tensor: the norm so far
   for (int pipeline = 0; pipeline < layout_.pipeline(); ++pipeline) {
@@ -267,9 +303,9 @@ void Lowering::step_after_ranks_before(int data, bool is_last) {
         norm = {send_norm(names_.partial_norm, pipeline, pipeline + 1, data, tensor, norm)};
       }
     }
-    step_of_rank(pipeline, data, waits);
+    step_of_rank(iteration, pipeline, data, waits);
   }
-  for (int tensor = 0; tensor < tensors && !is_last; ++tensor) {
+  for (int tensor = 0; tensor < tensors && !is_last(iteration); ++tensor) {
     std::vector<TaskId>& norm = known[static_cast<std::size_t>(tensor)];
     for (int pipeline = layout_.pipeline() - 1; pipeline > 0; --pipeline) {
       norm = {send_norm(names_.whole_norm, pipeline, pipeline - 1, data, tensor, norm)};
@@ -279,9 +315,9 @@ void Lowering::step_after_ranks_before(int data, bool is_last) {
 }
 
 /// Measured stage times have no gradients: all ranks end an iteration before any begins the next.
-void Lowering::await_all_ranks() {
+void Lowering::await_all_ranks(int iteration) {
   const TaskId all = builder_.marker({.name = names_.optimizer, .phase = Phase::optimizer});
-  for (const TaskId end : ends_.back()) {
+  for (const TaskId end : ends_[static_cast<std::size_t>(iteration)]) {
     builder_.edge(end, all);
   }
   for (Place& at : places_) {

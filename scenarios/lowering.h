@@ -11,6 +11,7 @@
 #include "scenarios/cell.h"
 #include "scenarios/lower.h"
 #include "scenarios/program.h"
+#include "scenarios/schedule_source.h"
 #include "scenarios/workload.h"
 
 namespace makespan {
@@ -41,6 +42,8 @@ class Lowering {
   void add_links();
   void add_places();
   void emit_actions(int iteration);
+  void emit_action(Place& at, const std::vector<Action>& actions, std::size_t position, int iteration);
+  void update_rank(int pipeline, int microbatch);
   void emit_messages(int iteration);
   void emit_evictions(int iteration);
   void emit_eviction(const Eviction& eviction, int iteration, int data, int tensor);
@@ -49,12 +52,14 @@ class Lowering {
   void reduce(const std::vector<int>& owners);
   void tie_embeddings();
   void step(int iteration);
-  void step_of_rank(int pipeline, int data, const std::vector<std::vector<TaskId>>& waits);
+  void step_of_rank(int iteration, int pipeline, int data, const std::vector<std::vector<TaskId>>& waits);
+  void compute_step(int pipeline, int data, const std::vector<std::vector<TaskId>>& waits);
+  void end_iteration(int iteration, int pipeline, int data);
   void await_gradients(int data);
   std::vector<TaskId> norm_of_rank(int pipeline, int data);
   TaskId send_norm(NameId name, int from, int to, int data, int tensor, const std::vector<TaskId>& known);
-  void step_after_ranks_before(int data, bool is_last);
-  void await_all_ranks();
+  void step_after_ranks_before(int iteration, int data);
+  void await_all_ranks(int iteration);
 
   [[nodiscard]] Place& place(int pipeline, int data) {
     const auto row = static_cast<std::size_t>(pipeline) * static_cast<std::size_t>(layout_.data());
@@ -69,6 +74,8 @@ class Lowering {
     return DeviceId(static_cast<std::size_t>(partition_.class_of[static_cast<std::size_t>(
         layout_.rank({.tensor = tensor, .context = 0, .data = data, .pipeline = pipeline}))]));
   }
+
+  [[nodiscard]] bool is_last(int iteration) const { return iteration + 1 == scenario_.simulation.iterations; }
 
   /// What all pieces of a sequence have in common.
   [[nodiscard]] const Workload& workload() const { return workloads_.front(); }
@@ -96,6 +103,7 @@ class Lowering {
   Layout layout_;
   TaskGraphBuilder builder_;
   LabelNames names_;
+  Update update_;
   GroupPlanner planner_;
   std::vector<StageLayers> stages_;
   std::vector<Workload> workloads_;  ///< by piece of a sequence; none with a profile

@@ -156,7 +156,6 @@ RankCosts rank_costs(const Profiled& profiled, const Schedule& schedule, int ran
   costs.backward = mean(ActionKind::backward);
   costs.backward_input = mean(ActionKind::backward_input);
   costs.backward_weight = mean(ActionKind::backward_weight);
-  costs.weight_activation = std::min(costs.weight_activation, costs.activation);
   return costs;
 }
 
@@ -165,6 +164,15 @@ Bytes memory_left(const Prepared& setup, const MemorySplit& statics, const Memor
   const auto of = [&](MemoryKind kind) { return peak.split[static_cast<std::size_t>(kind)]; };
   const Bytes passing = of(MemoryKind::buffers) + std::max(Bytes(), of(MemoryKind::activations) - kept);
   return std::max(Bytes(), setup.accelerator->memory - total(statics) - passing);
+}
+
+/// A count of micro-batches, whatever each keeps.
+void limit_count(RankCosts& costs, int chunks, std::int64_t count) {
+  if (costs.activation == 0 && costs.weight_activation == 0) {
+    costs.activation = costs.weight_activation = 1;
+  }
+  costs.activation = std::max(costs.activation, costs.weight_activation);
+  costs.memory_limit = (chunks * costs.activation * Bytes(count)).count();
 }
 
 std::string gib(std::int64_t bytes) {
@@ -201,7 +209,7 @@ PassCosts profile_passes(const Prepared& prepared, Placement placement) {
     const auto device = static_cast<std::size_t>(layout.rank({.pipeline = rank}));
     const std::int64_t share = own.activation * setup.schedule.chunks;
     if (spec.activations > 0) {
-      own.memory_limit = (share * Bytes(spec.activations)).count();
+      limit_count(own, setup.schedule.chunks, spec.activations);
     } else if (spec.memory > Bytes()) {
       own.memory_limit = spec.memory.count();
     } else {

@@ -16,6 +16,8 @@ namespace makespan {
 /// communication around them; a hop as long as the slowest message. Memory is what the micro-batch still
 /// holds behind F, and behind I.
 ///
+/// What I leaves can be more than what F keeps: inputs that sequence parallelism gathers.
+///
 /// The limit is `schedule.activations` times the activation of a rank's stages, or `schedule.memory`, or what
 /// the GPU has beside weights, gradients, optimizer state, and what passes take and give back while they run.
 ///

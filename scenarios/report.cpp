@@ -211,9 +211,10 @@ Report summarize(const Prepared& prepared, const Lowered& lowered, const Timelin
   report.iteration_time = report.window.length();
   report.ranks = rank_reports(prepared, lowered, timeline, report.window);
   report.classes = classes_of(report.ranks);
-  add_spans(pass_spans(lowered.graph, timeline,
-                       (scenario.simulation.iterations - 1) * prepared.schedule.microbatches),
-            report);
+  add_spans(
+      pass_spans(lowered.graph, timeline,
+                 (scenario.simulation.iterations - 1) * scenario.microbatches() * prepared.schedule.pieces),
+      report);
   for (const RankReport& rank : report.ranks) {
     report.bubble_total += rank.time.bubble_total();
     for (std::size_t group = 0; group < kGroups; ++group) {

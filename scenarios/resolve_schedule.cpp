@@ -62,12 +62,33 @@ void Resolver::optimizer_sync() {
   if (s_.parallelism.pipeline == 1) {
     no_effect("schedule.optimizer_sync", "pipeline is 1");
   }
+  overlapping_iterations("post-validation");
+}
+
+void Resolver::overlapping_iterations(const std::string& what) {
   std::int64_t& iterations = s_.simulation.iterations;
   if (!given("simulation.iterations")) {
     iterations = 2;
   } else if (iterations == 1) {
-    complain("simulation.iterations", "1 shows nothing of post-validation, which lets iterations overlap",
+    complain("simulation.iterations", "1 shows nothing of " + what + ", which lets iterations overlap",
              "give at least 2, or leave it out");
+  }
+}
+
+/// Each rank steps for itself, and no other rank's step waits for it.
+void Resolver::without_flush(const ScheduleKind& kind) {
+  if (kind.update == Update::flush) {
+    return;
+  }
+  overlapping_iterations(s_.schedule.kind);
+  if (s_.schedule.optimizer_sync != OptimizerSync::barrier) {
+    complain("schedule.optimizer_sync", s_.schedule.kind + " synchronises no steps", "remove it");
+  }
+  if (!s_.profile && s_.model.tied_embeddings.value_or(s_.model.architecture == Architecture::gpt) &&
+      s_.parallelism.pipeline > 1) {
+    complain("model.tied_embeddings",
+             "keeps two ranks' weights equal, which " + s_.schedule.kind + " updates one by one",
+             "set 'tied_embeddings' to false, or use a schedule with a flush");
   }
 }
 
@@ -98,6 +119,7 @@ void Resolver::schedule() {
   }
   const ScheduleKind& kind = named_schedule(schedule.kind);
   pieces(kind);
+  without_flush(kind);
   const ScheduleSearch* search = find_search(schedule.kind);
   searched(search);
   const bool has_chunks = kind.most_chunks > 1;

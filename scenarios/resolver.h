@@ -55,6 +55,8 @@ class Resolver {
   void schedule();
   void schedule_file();
   void optimizer_sync();
+  void overlapping_iterations(const std::string& what);
+  void without_flush(const ScheduleKind& kind);
   void pieces(const ScheduleKind& kind);
   void searched(const ScheduleSearch* search);
   void group();

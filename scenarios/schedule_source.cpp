@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "scenarios/profile_run.h"
 #include "scenarios/reader.h"
@@ -22,6 +23,41 @@ Placement placement_of(const Scenario& scenario) {
   return scenario.schedule.placement == "v" ? Placement::snake : Placement::loop;
 }
 
+/// With as much room for each micro-batch as its halves need, in time or in bytes.
+PassCosts for_halves(PassCosts costs) {
+  for (RankCosts& rank : costs.ranks) {
+    rank.activation = std::max(rank.activation, rank.weight_activation);
+  }
+  return costs;
+}
+
+PassCosts for_wholes(PassCosts costs) {
+  for (RankCosts& rank : costs.ranks) {
+    rank.weight_activation = std::min(rank.activation, rank.weight_activation);
+  }
+  return costs;
+}
+
+/// Where W needs more memory than F keeps (inputs that sequence parallelism gathers), a search that may leave
+/// backward passes whole does so too, and takes what is shorter.
+FoundSchedule shortest(const ScheduleSearch& search, SearchOptions options, const PassCosts& costs) {
+  const bool grows = std::any_of(costs.ranks.begin(), costs.ranks.end(), [](const RankCosts& rank) {
+    return rank.weight_activation > rank.activation;
+  });
+  if (!grows || search.kind.splits) {
+    return search_schedule(search, options, for_halves(costs));
+  }
+  const bool may_split = std::exchange(options.split, false);
+  FoundSchedule whole = search_schedule(search, options, for_wholes(costs));
+  try {
+    options.split = may_split;
+    FoundSchedule halves = search_schedule(search, options, for_halves(costs));
+    return halves.time < whole.time ? halves : whole;
+  } catch (const InfeasibleError&) {  // no room for one micro-batch in halves
+    return whole;
+  }
+}
+
 Schedule search_with(const Scenario& scenario, const PassCosts& costs) {
   const ScheduleSpec& spec = scenario.schedule;
   const bool is_barrier = spec.optimizer_sync == OptimizerSync::barrier;
@@ -33,7 +69,7 @@ Schedule search_with(const Scenario& scenario, const PassCosts& costs) {
   if (!spec.placement.empty()) {
     options.placement = placement_of(scenario);
   }
-  return search_schedule(*find_search(spec.kind), options, costs).schedule;
+  return shortest(*find_search(spec.kind), options, costs).schedule;
 }
 
 /// The mean of all ranks for each of them.
@@ -99,17 +135,29 @@ InputError at_its_key(const Scenario& scenario, const OptionError& error) {
 
 }  // namespace
 
+Update update_of(const Scenario& scenario) {
+  const bool is_kind = scenario.schedule.file.empty() && !is_searched(scenario);
+  return is_kind ? schedule_kind(scenario.schedule.kind).update : Update::flush;
+}
+
 Schedule schedule_of(const Scenario& scenario) try {
   const ScheduleSpec& spec = scenario.schedule;
   if (!spec.file.empty()) {
     return read_schedule_lists(scenario);
   }
-  return generate(spec.kind, {.ranks = static_cast<int>(scenario.parallelism.pipeline),
-                              .microbatches = static_cast<int>(scenario.microbatches()),
-                              .chunks = static_cast<int>(spec.chunks),
-                              .group = static_cast<int>(spec.group),
-                              .lifo = spec.lifo,
-                              .pieces = static_cast<int>(spec.pieces)});
+  const ScheduleOptions options{.ranks = static_cast<int>(scenario.parallelism.pipeline),
+                                .microbatches = static_cast<int>(scenario.microbatches()),
+                                .chunks = static_cast<int>(spec.chunks),
+                                .group = static_cast<int>(spec.group),
+                                .lifo = spec.lifo,
+                                .pieces = static_cast<int>(spec.pieces)};
+  Schedule schedule = generate(spec.kind, options);
+  if (update_of(scenario) == Update::flush) {
+    return schedule;
+  }
+  ScheduleOptions stream = options;
+  stream.microbatches *= static_cast<int>(scenario.simulation.iterations);
+  return generate(spec.kind, stream);
 
 } catch (const OptionError& error) {
   throw at_its_key(scenario, error);

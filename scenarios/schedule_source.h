@@ -5,12 +5,17 @@
 
 #include "scenarios/prepared.h"
 #include "scenarios/scenario.h"
+#include "schedules/catalogue.h"
 #include "schedules/schedule.h"
 
 namespace makespan {
 
 /// Whether the schedule is searched for from the costs of its passes, which need a machine.
 [[nodiscard]] bool is_searched(const Scenario& scenario);
+
+/// When its schedule updates the weights. Without a flush its iterations are one stream, and the schedule has
+/// the micro-batches of all of them.
+[[nodiscard]] Update update_of(const Scenario& scenario);
 
 /// The schedule of a resolved scenario: generated, or from its file. Throws InputError at the key of what the
 /// schedule does not accept. Requires that it is not searched.

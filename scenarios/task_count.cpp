@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "scenarios/schedule_source.h"
 #include "schedules/searches.h"
 
 namespace makespan {
@@ -92,6 +93,9 @@ Uint128 most_tasks(const Scenario& scenario) {
                     wide(tensor * data) * collective_tasks(scenario, 2) +
                     wide(data) * collective_tasks(scenario, parallelism.pipeline * tensor) +
                     wide(4 * scenario.ranks());  // optimizer steps, and norms passed from rank to rank
+  }
+  if (update_of(scenario) == Update::each_microbatch) {
+    per_microbatch += per_iteration;
   }
   return wide(scenario.simulation.iterations) *
          (wide(scenario.microbatches() * scenario.schedule.pieces) * wide(data) * per_microbatch +

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -10,6 +11,13 @@ namespace makespan {
 
 /// The most (stage, micro-batch) pairs in one schedule.
 inline constexpr int kMaxSteps = 1 << 22;
+
+/// When weights are updated.
+enum class Update : std::uint8_t {
+  flush,            ///< once an iteration, when the pipeline is empty: what synchronous training does
+  each_microbatch,  ///< on each rank behind each backward pass, without a flush
+  each_iteration,   ///< on each rank behind the last of an iteration's backward passes, without a flush
+};
 
 /// One kind of schedule, which its generator's file defines as a constant.
 struct ScheduleKind {
@@ -25,6 +33,7 @@ struct ScheduleKind {
   bool has_pieces = false;   ///< takes ScheduleOptions::pieces
   bool overlaps = false;     ///< has pairs that overlap
   int replicas = 1;
+  Update update = Update::flush;  ///< without a flush, iterations are one stream of micro-batches
   Schedule (*generate)(const ScheduleOptions& options) = nullptr;
 };
 

@@ -23,6 +23,7 @@ const ScheduleKind kPipedream = {
     .name = "pipedream",
     .summary = "1F1B over a stream of mini-batches without a flush, with stashed weights",
     .source = "Harlap et al. 2018, arXiv 1806.03377",
+    .update = Update::each_microbatch,
     .generate = pipedream};
 
 }  // namespace makespan

@@ -26,6 +26,7 @@ extern const ScheduleKind kPipedream2bw;
 const ScheduleKind kPipedream2bw = {.name = "pipedream-2bw",
                                     .summary = "1F1B without a flush, with two versions of the weights",
                                     .source = "Narayanan et al. 2021, arXiv 2006.09503 (PipeDream-2BW)",
+                                    .update = Update::each_iteration,
                                     .generate = pipedream_2bw};
 
 }  // namespace makespan

@@ -159,6 +159,61 @@ TEST(PostValidation, sums_a_tensor_groups_norm_first) {
   EXPECT_EQ(counts.at("whole grad-norm"), 2);
 }
 
+TEST(WithoutAFlush, a_stream_of_iterations_fills_the_pipeline_once) {
+  for (const std::string kind : {"pipedream", "pipedream-2bw"}) {
+    for (const std::int64_t p : {2, 4}) {
+      Scenario scenario = profiled(p, 8);
+      scenario.schedule.kind = kind;
+      scenario.simulation.iterations = 3;
+      const auto run = run_it(scenario);
+      EXPECT_EQ(run.report.iteration_time, 8 * Time(6'000'000'000)) << kind << p;
+      EXPECT_EQ(run.timeline.makespan, (3 * 8 + p - 1) * Time(6'000'000'000));
+    }
+  }
+}
+
+TEST(WithoutAFlush, each_rank_sums_and_steps_for_itself) {
+  Scenario scenario = small_gpt(8);
+  scenario.model.tied_embeddings = false;
+  scenario.parallelism.pipeline = 2;
+  scenario.parallelism.data = 2;
+  scenario.training.global_batch = 16;
+  scenario.simulation.iterations = 2;
+  const auto steps = [](const auto& run) {
+    int count = 0;
+    for (std::size_t i = 0; i < run.lowered.graph.tasks.size(); ++i) {
+      count += run.lowered.graph.tasks[i].kind == TaskKind::compute &&
+                       run.lowered.graph.label(TaskId(i)).phase == Phase::optimizer
+                   ? 1
+                   : 0;
+    }
+    return count;
+  };
+  const auto weights = [](const auto& run, std::size_t rank) {
+    return run.lowered.statics[rank][static_cast<std::size_t>(MemoryKind::weights)];
+  };
+  scenario.schedule.kind = "1f1b";
+  const auto flush = run_it(scenario);
+  scenario.schedule.kind = "pipedream-2bw";
+  const auto twice = run_it(scenario);
+  scenario.schedule.kind = "pipedream";
+  const auto each = run_it(scenario);
+  EXPECT_EQ(steps(flush), 2 * 4);
+  EXPECT_EQ(steps(twice), 2 * 4);
+  EXPECT_EQ(steps(each), 2 * 4 * 8) << "8 micro-batches of each replica";
+  EXPECT_EQ(transfers(each, Group::dp)["all-reduce"], 8 * transfers(flush, Group::dp)["all-reduce"]);
+  EXPECT_EQ(transfers(each, Group::other).size(), 0U) << "no norm over ranks";
+  for (const std::size_t rank : {0, 2}) {  // of pipeline ranks 0 and 1
+    EXPECT_EQ(weights(twice, rank), 2 * weights(flush, rank));
+    EXPECT_EQ(weights(each, rank), (rank == 0 ? 2 : 1) * weights(flush, rank)) << "p - r versions";
+  }
+  EXPECT_LT(twice.report.iteration_time, flush.report.iteration_time);
+  for (const RankReport& rank : each.report.ranks) {
+    EXPECT_EQ(rank.time.compute + rank.time.exposed_total() + rank.time.bubble_total(),
+              each.report.iteration_time);
+  }
+}
+
 // On a model.
 
 class OnAModel : public testing::TestWithParam<std::string> {};

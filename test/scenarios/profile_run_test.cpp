@@ -186,6 +186,34 @@ TEST(SearchedSchedules, hold_as_many_activations_as_the_scenario_says) {
   }
 }
 
+TEST(SearchedSchedules, count_micro_batches_where_a_profile_says_nothing_of_memory) {
+  Scenario scenario = uneven_profile(4, 9);
+  scenario.profile->activation = Bytes();
+  scenario.schedule.kind = "zb-auto";
+  scenario.schedule.activations = 4;
+  EXPECT_THAT(peak_activations(prepare(scenario).schedule), Each(Le(4)));
+}
+
+TEST(SearchedSchedules, stay_within_the_memory_where_weights_need_more_than_forwards_keep) {
+  // Split, W needs inputs that sequence parallelism gathers.
+  Scenario scenario = small_gpt(8);
+  scenario.parallelism.tensor = 4;
+  scenario.parallelism.sequence_parallel = true;
+  scenario.parallelism.pipeline = 2;
+  scenario.software.attention = Attention::flash;
+  const PassCosts costs = profile(scenario);
+  EXPECT_GT(costs.of(0).weight_activation, costs.of(0).activation);
+  scenario.schedule.memory = Bytes(5 * costs.of(0).weight_activation / 2);
+  for (const std::string kind : {"zb-auto", "list"}) {
+    scenario.schedule.kind = kind;
+    for (const RankReport& rank : run_it(scenario).report.ranks) {
+      EXPECT_LE(rank.memory.split[static_cast<std::size_t>(MemoryKind::activations)],
+                scenario.schedule.memory)
+          << kind;
+    }
+  }
+}
+
 TEST(SearchedSchedules, of_a_profile_are_never_longer_than_fixed_ones_that_fit) {
   for (const std::int64_t pipeline : {2, 3, 4}) {
     for (const std::int64_t most : {pipeline, 2 * pipeline}) {

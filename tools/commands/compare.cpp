@@ -98,7 +98,7 @@ bool asks_for_all(const Options& options) {
 std::vector<std::string> all_schedules(const std::string& own) {
   std::vector<std::string> schedules = {own};
   for (const ScheduleKind& kind : schedule_kinds()) {
-    if (lowers(kind) && kind.name != own) {
+    if (kind.update == Update::flush && kind.name != own) {
       schedules.push_back(std::string(kind.name) + (kind.most_chunks > 2 ? ":2" : ""));
     }
   }
