@@ -135,17 +135,29 @@ InputError at_its_key(const Scenario& scenario, const OptionError& error) {
 
 }  // namespace
 
+Update update_of(const Scenario& scenario) {
+  const bool is_kind = scenario.schedule.file.empty() && !is_searched(scenario);
+  return is_kind ? schedule_kind(scenario.schedule.kind).update : Update::flush;
+}
+
 Schedule schedule_of(const Scenario& scenario) try {
   const ScheduleSpec& spec = scenario.schedule;
   if (!spec.file.empty()) {
     return read_schedule_lists(scenario);
   }
-  return generate(spec.kind, {.ranks = static_cast<int>(scenario.parallelism.pipeline),
-                              .microbatches = static_cast<int>(scenario.microbatches()),
-                              .chunks = static_cast<int>(spec.chunks),
-                              .group = static_cast<int>(spec.group),
-                              .lifo = spec.lifo,
-                              .pieces = static_cast<int>(spec.pieces)});
+  const ScheduleOptions options{.ranks = static_cast<int>(scenario.parallelism.pipeline),
+                                .microbatches = static_cast<int>(scenario.microbatches()),
+                                .chunks = static_cast<int>(spec.chunks),
+                                .group = static_cast<int>(spec.group),
+                                .lifo = spec.lifo,
+                                .pieces = static_cast<int>(spec.pieces)};
+  Schedule schedule = generate(spec.kind, options);
+  if (update_of(scenario) == Update::flush) {
+    return schedule;
+  }
+  ScheduleOptions stream = options;
+  stream.microbatches *= static_cast<int>(scenario.simulation.iterations);
+  return generate(spec.kind, stream);
 
 } catch (const OptionError& error) {
   throw at_its_key(scenario, error);
