@@ -144,17 +144,18 @@ void Lowering::emit_messages(int iteration) {
 }
 
 void Lowering::emit_evictions(int iteration) {
-  for (const Eviction& eviction : schedule_.evictions) {
+  const std::vector<int> backwards = backward_positions(schedule_);
+  for (std::size_t i = 0; i < schedule_.evictions.size(); ++i) {
     for (int data = 0; data < layout_.data(); ++data) {
       for (int tensor = 0; tensor < layout_.tensor(); ++tensor) {
-        emit_eviction(eviction, iteration, data, tensor);
+        emit_eviction(schedule_.evictions[i], backwards[i], iteration, data, tensor);
       }
     }
   }
 }
 
 /// There and back as transfers of what the forward pass keeps. The next forward pass waits until it is gone.
-void Lowering::emit_eviction(const Eviction& eviction, int iteration, int data, int tensor) {
+void Lowering::emit_eviction(const Eviction& eviction, int backward, int iteration, int data, int tensor) {
   const auto lane = static_cast<std::size_t>(tensor);
   const std::vector<Action>& actions = schedule_.actions[static_cast<std::size_t>(eviction.rank)];
   const Action& forward = actions[static_cast<std::size_t>(eviction.out_after)];
@@ -180,7 +181,7 @@ void Lowering::emit_eviction(const Eviction& eviction, int iteration, int data, 
   }
   builder_.edge(out.last, back.first);
   builder_.edge(at(eviction.back_after).last[lane], back.first);
-  builder_.edge(back.last, at(backward_position(schedule_, eviction)).first[lane]);
+  builder_.edge(back.last, at(backward).first[lane]);
   const auto holds = [&](TaskId task, DeviceId on, bool at_end, Bytes change) {
     builder_.memory(
         {.task = task, .device = on, .kind = MemoryKind::activations, .at_end = at_end, .bytes = change});

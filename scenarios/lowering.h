@@ -46,7 +46,7 @@ class Lowering {
   void update_rank(int pipeline, int microbatch);
   void emit_messages(int iteration);
   void emit_evictions(int iteration);
-  void emit_eviction(const Eviction& eviction, int iteration, int data, int tensor);
+  void emit_eviction(const Eviction& eviction, int backward, int iteration, int data, int tensor);
   TransferTasks emit_message(const Message& message, const Label& label, int data, int tensor);
   void reduce_gradients();
   void reduce(const std::vector<int>& owners);

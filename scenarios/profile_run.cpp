@@ -179,11 +179,13 @@ std::string gib(std::int64_t bytes) {
   return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1 << 30));
 }
 
-void require_room(const RankCosts& costs, int rank, int chunks) {
-  if (costs.activation > costs.memory_limit / chunks) {
+/// `splits`: every micro-batch has its time between the halves of its backward pass.
+void require_room(const RankCosts& costs, int rank, int chunks, bool splits) {
+  const std::int64_t most = splits ? std::max(costs.activation, costs.weight_activation) : costs.activation;
+  if (most > costs.memory_limit / chunks) {
     throw InfeasibleError(
         fmt::format("schedule.memory: pipeline rank {} has {} for activations, and one micro-batch takes {}",
-                    rank, gib(costs.memory_limit), gib(costs.activation * chunks)));
+                    rank, gib(costs.memory_limit), gib(most * chunks)));
   }
 }
 
@@ -215,7 +217,7 @@ PassCosts profile_passes(const Prepared& prepared, Placement placement) {
     } else {
       own.memory_limit = memory_left(setup, lowered.statics[device], peaks[device], Bytes(share)).count();
     }
-    require_room(own, rank, setup.schedule.chunks);
+    require_room(own, rank, setup.schedule.chunks, spec.kind == "zb-auto");
     costs.ranks.push_back(own);
   }
   return costs;

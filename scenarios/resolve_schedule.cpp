@@ -45,6 +45,13 @@ void Resolver::searched(const ScheduleSearch* search) {
   } else if (given("schedule.activations") && given("schedule.memory")) {
     complain("schedule.memory", "cannot be given together with 'activations'", "keep one of them");
   }
+  if (search != nullptr &&
+      schedule.communication.value_or(Communication::independent) != Communication::independent) {
+    complain("schedule.communication",
+             schedule.kind + " is searched for independent messages, not " +
+                 std::string(to_string(*schedule.communication)),
+             "remove 'communication', or run lists in 'file'");
+  }
   if (search == nullptr || !search->has_placement) {
     no_effect("schedule.placement", "only list has a choice of placements");
     schedule.placement.clear();

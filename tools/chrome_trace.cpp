@@ -437,7 +437,7 @@ class Writer {
     const std::string kernel = phase.empty() || phase == operation ? operation : operation + ' ' + phase;
     const std::string transfer =
         "ncclDevKernel_" +
-        (label.group == Group::pp && label.stage >= 0 ? "SendRecv" : camel_case(operation));
+        (label.group == Group::pp && operation.starts_with("send ") ? "SendRecv" : camel_case(operation));
     cached.kernel = R"(,"cat":"kernel","name":)" + json_text(kernel);
     cached.transfer = R"(,"cat":"kernel","name":)" + json_text(transfer);
     if (!phase.empty()) {

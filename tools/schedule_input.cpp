@@ -197,6 +197,12 @@ class JsonSchedule {
     if (!list->is_array()) {
       refuse(key, "is not a list");
     }
+    std::vector<std::map<std::string, int>> positions(schedule.actions.size());  // by rank and token
+    for (std::size_t rank = 0; rank < positions.size(); ++rank) {
+      for (std::size_t i = 0; i < schedule.actions[rank].size(); ++i) {
+        positions[rank].try_emplace(to_string(schedule.actions[rank][i]), static_cast<int>(i));
+      }
+    }
     for (const ordered_json& entry : *list) {
       const std::string what = fmt::format("entry {}", schedule.evictions.size());
       constexpr std::string_view kShape = R"({"rank": 0, "to": 3, "out_after": "0F2", "back_after": "0B0"})";
@@ -205,8 +211,10 @@ class JsonSchedule {
         refuse(key, fmt::format("{} is not like {}, with ranks below {}", what, kShape, schedule.ranks));
       }
       Eviction eviction{.rank = entry["rank"].get<int>(), .to = entry["to"].get<int>()};
-      eviction.out_after = position(schedule, entry, eviction.rank, "out_after", what);
-      eviction.back_after = position(schedule, entry, eviction.rank, "back_after", what);
+      eviction.out_after =
+          position(positions[static_cast<std::size_t>(eviction.rank)], entry, "out_after", what);
+      eviction.back_after =
+          position(positions[static_cast<std::size_t>(eviction.rank)], entry, "back_after", what);
       const Action& forward =
           schedule
               .actions[static_cast<std::size_t>(eviction.rank)][static_cast<std::size_t>(eviction.out_after)];
@@ -222,20 +230,16 @@ class JsonSchedule {
            found->get<std::uint64_t>() < static_cast<std::uint64_t>(ranks);
   }
 
-  [[nodiscard]] int position(const Schedule& schedule, const ordered_json& entry, int rank, const char* key,
-                             const std::string& what) const {
-    const std::vector<Action>& actions = schedule.actions[static_cast<std::size_t>(rank)];
+  [[nodiscard]] int position(const std::map<std::string, int>& positions, const ordered_json& entry,
+                             const char* key, const std::string& what) const {
     const auto token = entry.find(key);
-    const auto found = token != entry.end() && token->is_string()
-                           ? std::find_if(actions.begin(), actions.end(),
-                                          [text = token->get<std::string>()](const Action& action) {
-                                            return to_string(action) == text;
-                                          })
-                           : actions.end();
-    if (found == actions.end()) {
-      refuse("evictions", fmt::format("{}: '{}' is no action of rank {}", what, key, rank));
+    const auto found = token != entry.end() && token->is_string() ? positions.find(token->get<std::string>())
+                                                                  : positions.end();
+    if (found == positions.end()) {
+      refuse("evictions",
+             fmt::format("{}: '{}' is no action of rank {}", what, key, entry["rank"].get<int>()));
     }
-    return static_cast<int>(found - actions.begin());
+    return found->second;
   }
 
   [[nodiscard]] std::vector<std::vector<ScheduleCell>> cells() const {

@@ -9,8 +9,10 @@
 #include <set>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include "tools/intervals.h"
+#include "tools/verify_pipeline.h"
 
 namespace makespan {
 
@@ -60,8 +62,11 @@ class Verifier {
     read_claims();
     check_events();
     check_threads();
-    check_pipeline();
-    check_messages();
+    check_pipeline({.computes = computes_,
+                    .transfers = transfers_,
+                    .describe = [this](const TraceEvent& slice) { return describe(slice); },
+                    .who = [this](std::int64_t pid) { return who(pid); },
+                    .violated = [this](std::string sentence) { violated(std::move(sentence)); }});
     check_arrows();
     check_transfers();
     check_links();
@@ -71,8 +76,6 @@ class Verifier {
   }
 
  private:
-  using Slices = std::vector<const TraceEvent*>;
-
   void violated(std::string sentence) {
     ++verdict_.violations;
     if (verdict_.sentences.size() < kMaxSentences) {
@@ -265,144 +268,6 @@ class Verifier {
            nanoseconds(*slice.at) + nanoseconds(*slice.duration) > nanoseconds(*next.at);
   }
 
-  /// Forward, backward and weight-gradient slices of one stage and micro-batch on one process.
-  struct Passes {
-    Slices forward;
-    Slices backward;
-    Slices weight;
-  };
-
-  using PassKey = std::tuple<std::int64_t, std::int64_t, std::int64_t>;  // process, stage, micro-batch
-
-  void check_pipeline() {
-    for (const auto& [pid, slices] : computes_) {
-      for (const TraceEvent* slice : slices) {
-        if (slice->stage < 0 || slice->microbatch < 0) {
-          continue;
-        }
-        Passes& passes = passes_[{pid, slice->stage, slice->microbatch}];
-        if (slice->work == "forward") {
-          passes.forward.push_back(slice);
-        } else if (slice->work == "backward" || slice->work == "backward-input") {
-          passes.backward.push_back(slice);
-        } else if (slice->work == "backward-weight") {
-          passes.weight.push_back(slice);
-        }
-      }
-    }
-    check_counts();
-    for (const auto& [key, passes] : passes_) {
-      check_order(passes.forward, passes.backward, "forward");
-    }
-  }
-
-  /// The slices of `before` all end before the first of `after` begins.
-  void check_order(const Slices& before, const Slices& after, const char* what) {
-    const auto begins_first = [](const TraceEvent* a, const TraceEvent* b) { return *a->begin < *b->begin; };
-    const auto first = std::min_element(after.begin(), after.end(), begins_first);
-    for (const TraceEvent* slice : before) {
-      if (first != after.end() && *slice->end > *(*first)->begin) {
-        violated("Its " + std::string(what) + " has not ended when " + describe(**first) + " begins.");
-        return;
-      }
-    }
-  }
-
-  /// How a micro-batch runs its backward pass: some schedules halve those of some micro-batches only.
-  enum class Way : std::uint8_t { forward, whole, halves };
-  using Runs = std::tuple<std::int64_t, std::int64_t, Way>;  // process, stage
-
-  static bool has_input_half(const Passes& passes) {
-    return std::any_of(passes.backward.begin(), passes.backward.end(),
-                       [](const TraceEvent* slice) { return slice->work == "backward-input"; });
-  }
-
-  /// Every operation happens equally often for each micro-batch of its stage that goes the same way.
-  void check_counts() {
-    std::map<Runs, std::set<std::int64_t>> microbatches;
-    using Operation = std::tuple<Runs, std::int64_t, std::string_view, std::string_view>;
-    std::map<Operation, std::map<std::int64_t, std::size_t>> operations;
-    bool any_backward = false;
-    for (const auto& [key, passes] : passes_) {
-      const auto& [pid, stage, microbatch] = key;
-      const bool is_halved = has_input_half(passes) || !passes.weight.empty();
-      any_backward = any_backward || !passes.backward.empty();
-      for (const Slices* slices : {&passes.forward, &passes.backward, &passes.weight}) {
-        const Way way = slices == &passes.forward ? Way::forward : is_halved ? Way::halves : Way::whole;
-        microbatches[{pid, stage, way}].insert(microbatch);
-        for (const TraceEvent* slice : *slices) {
-          ++operations[{{pid, stage, way}, slice->layer, slice->work, slice->name}][microbatch];
-        }
-      }
-    }
-    for (const auto& [operation, counts] : operations) {
-      const auto& [runs, layer, work, name] = operation;
-      const auto& [pid, stage, way] = runs;
-      std::map<std::size_t, std::size_t> frequency;
-      for (const std::int64_t microbatch : microbatches[runs]) {
-        ++frequency[counts.contains(microbatch) ? counts.at(microbatch) : 0];
-      }
-      const std::size_t usual =
-          std::max_element(frequency.begin(), frequency.end(), [](const auto& a, const auto& b) {
-            return a.second < b.second;
-          })->first;
-      for (const std::int64_t microbatch : microbatches[runs]) {
-        const std::size_t count = counts.contains(microbatch) ? counts.at(microbatch) : 0;
-        if (count != usual) {
-          violated("'" + std::string(name) + "' of stage " + std::to_string(stage) +
-                   (layer < 0 ? "" : ", layer " + std::to_string(layer)) + " on " + who(pid) + " happens " +
-                   std::to_string(count) + " times for micro-batch " + std::to_string(microbatch) + " and " +
-                   std::to_string(usual) + " times for others.");
-        }
-      }
-    }
-    for (const auto& [key, passes] : passes_) {
-      const auto& [pid, stage, microbatch] = key;
-      const char* const missing = passes.forward.empty()                             ? "forward"
-                                  : any_backward && passes.backward.empty()          ? "backward"
-                                  : has_input_half(passes) == !passes.weight.empty() ? nullptr
-                                                                                     : "rest of the backward";
-      if (missing != nullptr) {
-        violated("Stage " + std::to_string(stage) + " on " + who(pid) + " lacks the " + missing +
-                 " of micro-batch " + std::to_string(microbatch) + '.');
-      }
-    }
-  }
-
-  /// What a stage receives has arrived before it computes, and every micro-batch of a stage that receives is
-  /// received.
-  void check_messages() {
-    std::map<std::pair<PassKey, bool>, Slices> received;  // by consumer, and whether forward
-    for (const auto& [pid, slices] : transfers_) {
-      for (const TraceEvent* slice : slices) {
-        if (slice->role == "receive" && slice->stage >= 0) {
-          const bool forward = slice->work == "forward";
-          received[{{pid, slice->stage + (forward ? 1 : -1), slice->microbatch}, forward}].push_back(slice);
-        }
-      }
-    }
-    std::set<std::tuple<std::int64_t, std::int64_t, bool>> receivers;
-    for (const auto& [key, messages] : received) {
-      const auto& [consumer, forward] = key;
-      receivers.emplace(std::get<0>(consumer), std::get<1>(consumer), forward);
-      const auto passes = passes_.find(consumer);
-      if (passes == passes_.end()) {
-        violated("Nothing consumes " + describe(*messages.front()) + '.');
-        continue;
-      }
-      check_order(messages, forward ? passes->second.forward : passes->second.backward, "message");
-    }
-    for (const auto& [key, passes] : passes_) {
-      for (const bool forward : {true, false}) {
-        const Slices& slices = forward ? passes.forward : passes.backward;
-        if (!slices.empty() && receivers.contains({std::get<0>(key), std::get<1>(key), forward}) &&
-            !received.contains({key, forward})) {
-          violated("There is no message for " + describe(*slices.front()) + '.');
-        }
-      }
-    }
-  }
-
   void check_arrows() {
     std::map<std::string_view, std::pair<Slices, Slices>> by_id;
     for (const TraceEvent* arrow : arrows_) {
@@ -583,9 +448,8 @@ class Verifier {
   std::map<std::int64_t, RankClaim> ranks_;  ///< by process
   std::set<std::int64_t> strangers_;         ///< processes with slices that the metadata does not list
   std::map<std::pair<std::int64_t, std::int64_t>, Slices> threads_;
-  std::map<std::int64_t, Slices> computes_;   ///< by process
-  std::map<std::int64_t, Slices> transfers_;  ///< by process
-  std::map<PassKey, Passes> passes_;
+  std::map<std::int64_t, Slices> computes_;                               ///< by process
+  std::map<std::int64_t, Slices> transfers_;                              ///< by process
   std::map<std::pair<std::int64_t, std::string_view>, Slices> counters_;  ///< by process and name
   Slices arrows_;
 };

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <set>
+#include <deque>
 
 #include "schedules/alternation.h"
 #include "schedules/catalogue.h"
@@ -32,7 +32,7 @@ class Evictor {
       ++held_;
       return;
     }
-    away_.insert(microbatch);
+    away_.push_back(schedule_.evictions.size());
     schedule_.evictions.push_back({.rank = rank_,
                                    .to = schedule_.ranks - 1 - rank_,
                                    .stage = rank_,
@@ -46,20 +46,16 @@ class Evictor {
     if (away_.empty()) {
       return;
     }
-    const int next = *away_.begin();
-    away_.erase(away_.begin());
+    schedule_.evictions[away_.front()].back_after = position;
+    away_.pop_front();
     ++held_;
-    const auto eviction =
-        std::find_if(schedule_.evictions.begin(), schedule_.evictions.end(),
-                     [&](const Eviction& at) { return at.rank == rank_ && at.microbatch == next; });
-    eviction->back_after = position;
   }
 
   Schedule& schedule_;
   int rank_;
   int rest_;
   int held_ = 0;
-  std::set<int> away_;
+  std::deque<std::size_t> away_;  ///< indices of evictions, oldest first
 };
 
 /// 1F1B whose first ranks lend activations to the last ones: rank r < p/2 of those that would hold more than

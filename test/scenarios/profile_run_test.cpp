@@ -278,6 +278,8 @@ TEST(SearchedSchedules, are_the_same_each_time) {
 }
 
 TEST(SearchedSchedules, have_keys_that_are_refused_where_they_mean_nothing) {
+  EXPECT_THAT(small_error({"schedule.kind=list", "schedule.communication=fused"}),
+              HasSubstr("schedule.communication: list is searched for independent messages, not fused"));
   EXPECT_THAT(small_error({"schedule.kind=zb-auto", "schedule.chunks=2"}), HasSubstr("one chunk per rank"));
   EXPECT_THAT(small_error({"schedule.kind=list", "schedule.placement=v", "schedule.chunks=3"}),
               HasSubstr("a V has 2 chunks per rank, not 3"));

@@ -55,8 +55,32 @@ TEST_P(ScheduleTrace, ObeysEveryLawUnderEverySemantics) {
 
 INSTANTIATE_TEST_SUITE_P(kinds, ScheduleTrace,
                          testing::Values("eager-1f1b", "looped-bfs, chunks: 2", "hanayo", "zb-h1", "zb-h2",
-                                         "interleaved-zb, chunks: 2", "zb-v", "v-half", "v-min"),
+                                         "interleaved-zb, chunks: 2", "zb-v", "v-half", "v-min",
+                                         "interleaved-overlap, chunks: 2", "seq1f1b, pieces: 4", "chimera",
+                                         "dualpipe", "dualpipev", "zb-h2, optimizer_sync: post-validation"),
                          [](const auto& parameter) { return as_test_name(parameter.param); });
+
+TEST(LibraryTrace, ObeysEveryLawWithEvictionsStreamsAndStagesWithoutLayers) {
+  for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{
+           {"schedule=bpipe"},
+           {"schedule=bpipe", "simulation.fidelity=message"},
+           {"schedule=pipedream", "model.tied_embeddings=false"},
+           {"schedule=pipedream-2bw", "model.tied_embeddings=false", "simulation.iterations=3"},
+           {"schedule=zb-h1", "parallelism.layout=[0,12,12,0]"}}) {
+    const TemporaryFolder folder;
+    std::vector<std::string> arguments = {"run", "tiny-8xa100",   "--out", folder.path().string(),
+                                          "-q",  "--trace-ranks", "all"};
+    std::vector<std::string> sets = {"parallelism.tensor=1", "parallelism.pipeline=4", "parallelism.data=2"};
+    sets.insert(sets.end(), more.begin(), more.end());
+    for (const std::string& set : sets) {
+      arguments.insert(arguments.end(), {"--set", set});
+    }
+    const Outcome outcome = call(arguments);
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const Outcome verdict = call({"verify", (folder.path() / "trace.json.gz").string()});
+    EXPECT_EQ(verdict.code, 0) << more.front() << '\n' << verdict.out << verdict.err;
+  }
+}
 
 TEST(LibraryTrace, ObeysEveryLawWhileLinksFailAndHeal) {
   const TemporaryFolder folder;

@@ -84,6 +84,8 @@ TEST(SearchCommand, RefusesOptionsThatDoNotSuit) {
   EXPECT_THAT(refusal({"schedule", "list", "-m", "2"}), HasSubstr("--ranks is required"));
   EXPECT_THAT(refusal({"schedule", "zb-auto", "-p", "2", "-m", "2", "--placement", "v"}),
               HasSubstr("is not an option of zb-auto"));
+  EXPECT_THAT(refusal({"schedule", "list", "-p", "2", "-m", "2", "--semantics", "fused"}),
+              HasSubstr("list is searched for independent messages, not fused"));
   EXPECT_THAT(refusal({"schedule", "lists", "-p", "2", "-m", "2"}), HasSubstr("did you mean 'list'"));
   const Outcome tight = call({"schedule", "list", "-p", "2", "-m", "2", "--memory-limit", "1/2"});
   EXPECT_EQ(tight.code, 1);

@@ -10,6 +10,7 @@
 #include "core/random.h"
 #include "test/tools/trace_fixture.h"
 #include "tools/intervals.h"
+#include "tools/verify_pipeline.h"
 
 namespace makespan {
 namespace {
@@ -208,6 +209,52 @@ INSTANTIATE_TEST_SUITE_P(Kinds, VerifyTampered, testing::ValuesIn(tamperings()),
   }
   return name;
 });
+
+/// A forward pass, an activation that leaves and comes back, and the backward pass; all of one micro-batch.
+std::vector<std::string> eviction_verdict(const std::function<void(std::vector<TraceEvent>&)>& change) {
+  std::vector<TraceEvent> events(4);
+  const auto set = [&](std::size_t i, const char* name, const char* work, std::int64_t begin,
+                       std::int64_t end) {
+    events[i].name = name;
+    events[i].work = work;
+    events[i].begin = begin;
+    events[i].end = end;
+    events[i].stage = 0;
+    events[i].microbatch = 0;
+  };
+  set(0, "forward", "forward", 0, 10);
+  set(1, "ncclDevKernel_EvictActivation", "forward", 10, 12);
+  set(2, "ncclDevKernel_LoadActivation", "backward", 20, 22);
+  set(3, "backward", "backward", 22, 30);
+  change(events);
+  std::map<std::int64_t, Slices> computes;
+  std::map<std::int64_t, Slices> transfers;
+  for (const TraceEvent& event : events) {
+    const bool is_transfer = event.name.starts_with("nccl");
+    (is_transfer ? transfers : computes)[0].push_back(&event);
+  }
+  std::vector<std::string> sentences;
+  check_pipeline({.computes = computes,
+                  .transfers = transfers,
+                  .describe = [](const TraceEvent& event) { return std::string(event.name); },
+                  .who = [](std::int64_t) { return std::string("rank 0"); },
+                  .violated = [&](std::string sentence) { sentences.push_back(std::move(sentence)); }});
+  return sentences;
+}
+
+TEST(Verify, KnowsWhenAnActivationMayBeAway) {
+  EXPECT_THAT(eviction_verdict([](auto&) {}), testing::IsEmpty());
+  EXPECT_THAT(eviction_verdict([](auto& events) { events[1].begin = 9; }),
+              Contains(HasSubstr("Its forward has not ended")));
+  EXPECT_THAT(eviction_verdict([](auto& events) { events[1].end = 21; }),
+              Contains(HasSubstr("Its eviction has not ended")));
+  EXPECT_THAT(eviction_verdict([](auto& events) { events[2].end = 23; }),
+              Contains(HasSubstr("Its return of the activation has not ended")));
+  EXPECT_THAT(eviction_verdict([](auto& events) { events.erase(events.begin() + 2); }),
+              Contains(HasSubstr("An activation does not come back")));
+  EXPECT_THAT(eviction_verdict([](auto& events) { events.erase(events.begin() + 1); }),
+              Contains(HasSubstr("comes back without having left")));
+}
 
 TEST(Verify, ReportsAKeyThatAppearsTwice) {
   std::string text = trace_text(hand_made_run());

@@ -95,6 +95,15 @@ void refuse_foreign_to_searches(const Options& options) {
   }
 }
 
+/// What is found is the best for messages that wait for nothing but their producer.
+void require_independent(const Options& options) {
+  if (options.semantics != "independent") {
+    throw InputError({}, "--semantics",
+                     options.kind + " is searched for independent messages, not " + options.semantics,
+                     "save what is found with --format csv, and run the file");
+  }
+}
+
 void require_size(const Options& options) {
   if (options.ranks == 0 || options.microbatches == 0) {
     throw InputError({}, "", fmt::format("{} is required", options.ranks == 0 ? "--ranks" : "--microbatches"),
@@ -110,6 +119,7 @@ struct Choice {
 
 Choice search(const ScheduleSearch& search, const Options& options, const BareCosts& costs) {
   refuse_foreign_to_searches(options);
+  require_independent(options);
   require_size(options);
   SearchOptions wanted{.ranks = static_cast<int>(options.ranks),
                        .microbatches = static_cast<int>(options.microbatches),
