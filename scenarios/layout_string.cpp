@@ -145,6 +145,26 @@ std::optional<Fault> misplaced(const std::vector<Letter>& letters) {
   return std::nullopt;
 }
 
+/// The character that UTF-8 text begins with, in quotes; of what is none, the byte.
+std::string character(std::string_view text) {
+  const auto byte = static_cast<unsigned char>(text.front());
+  const std::size_t size = byte < 0x80   ? 1
+                           : byte < 0xC2 ? 0
+                           : byte < 0xE0 ? 2
+                           : byte < 0xF0 ? 3
+                           : byte < 0xF5 ? 4
+                                         : 0;
+  const std::string_view whole = text.substr(0, size);
+  const bool is_whole = size > 0 && whole.size() == size &&
+                        std::all_of(whole.begin() + 1, whole.end(),
+                                    [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; });
+  if (!is_whole || byte < 0x20 || byte == 0x7F) {
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    return std::string("byte 0x") + kDigits[byte / 16] + kDigits[byte % 16];
+  }
+  return "'" + std::string(whole) + "'";
+}
+
 std::string layers_text(std::int64_t layers) {
   return layers > 2 ? "t*" + std::to_string(layers) : std::string(static_cast<std::size_t>(layers), 't');
 }
@@ -162,7 +182,8 @@ Parsed<std::vector<std::int64_t>> parse_layout(std::string_view text) {
     fault = misplaced(letters);
   }
   if (fault) {
-    const std::string place = "character " + std::to_string(fault->at) + ", '" + text[fault->at - 1] + "', ";
+    const std::string place =
+        "character " + std::to_string(fault->at) + ", " + character(text.substr(fault->at - 1)) + ", ";
     return {std::nullopt, place + fault->what, kGrammar};
   }
   std::vector<std::int64_t> layers(1);

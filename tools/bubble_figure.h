@@ -22,7 +22,7 @@ struct BubbleSeries {
 };
 
 /// More lines than that are not told apart.
-inline constexpr std::size_t kMostBubbleSeries = 16;
+inline constexpr std::size_t kMostBubbleSeries = 24;
 
 /// The bubble as a share of the time over the number of micro-batches, on a logarithmic axis that is marked
 /// at the numbers that occur: a line and a shape for each schedule, open where it does not fit the memory.

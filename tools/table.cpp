@@ -1,7 +1,10 @@
 #include "tools/table.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
+#include <string_view>
+#include <utility>
 
 namespace makespan {
 
@@ -39,10 +42,6 @@ std::string join(const std::vector<std::string>& row, const std::vector<std::siz
   return line;
 }
 
-std::string same(const std::string& cell) {
-  return cell;
-}
-
 bool is_number(const std::string& cell) {
   return !cell.empty() && cell.find_first_not_of("0123456789+-.eE") == std::string::npos;
 }
@@ -65,37 +64,59 @@ std::string csv_cell(const std::string& cell) {
 
 std::string markdown_cell(const std::string& cell) {
   std::string text;
-  for (const char c : cell) {
-    text += c == '|' ? "\\|" : (c == '\n' ? " " : std::string(1, c));
-  }
-  return text;
-}
-
-std::string latex_cell(const std::string& cell) {
-  static constexpr std::string_view kSpecial = "_%&#${}";
-  std::string text;
-  for (const char c : cell) {
-    if (kSpecial.find(c) != std::string_view::npos) {
-      text += '\\';
-      text += c;
-    } else if (c == '\\') {
-      text += "\\textbackslash{}";
-    } else if (c == '~' || c == '^') {
-      text += std::string("\\") + c + "{}";
-    } else {
-      text += c;
-    }
+  for (const char c : one_line(cell)) {
+    text += c == '|' ? "\\|" : std::string(1, c);
   }
   return text;
 }
 
 }  // namespace
 
+std::string one_line(std::string_view text) {
+  std::string line(text);
+  std::replace_if(
+      line.begin(), line.end(),
+      [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return byte < 0x20 || byte == 0x7F;
+      },
+      ' ');
+  return line;
+}
+
+std::string tex_escaped(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kWritten = {
+      {{"%", "\\%"},
+       {"&", "\\&"},
+       {"#", "\\#"},
+       {"_", "\\_"},
+       {"$", "\\$"},
+       {"{", "\\{"},
+       {"}", "\\}"},
+       {"\\", "\\textbackslash{}"},
+       {"^", "\\^{}"},
+       {"~", "\\~{}"},
+       {"<", "\\textless{}"},
+       {">", "\\textgreater{}"},
+       {"|", "\\textbar{}"},
+       {"µ", "\\ensuremath{\\mu}"}}};
+  const std::string line = one_line(text);
+  std::string result;
+  for (std::string_view rest = line; !rest.empty();) {
+    const auto* const found = std::find_if(kWritten.begin(), kWritten.end(), [&](const auto& written) {
+      return rest.starts_with(written.first);
+    });
+    result += found == kWritten.end() ? rest.substr(0, 1) : found->second;
+    rest.remove_prefix(found == kWritten.end() ? 1 : found->first.size());
+  }
+  return result;
+}
+
 std::string text_table(const Table& table) {
   const std::vector<std::size_t> columns = widths(table);
-  std::string text = join(table.header, columns, "  ", same) + '\n';
+  std::string text = join(table.header, columns, "  ", one_line) + '\n';
   for (const auto& row : table.rows) {
-    text += join(row, columns, "  ", same) + '\n';
+    text += join(row, columns, "  ", one_line) + '\n';
   }
   return text;
 }
@@ -123,9 +144,9 @@ std::string markdown_table(const Table& table) {
 std::string latex_table(const Table& table) {
   const std::string columns = "l" + std::string(table.header.empty() ? 0 : table.header.size() - 1, 'r');
   std::string text = "\\begin{tabular}{" + columns + "}\n\\toprule\n";
-  text += join(table.header, {}, " & ", latex_cell) + " \\\\\n\\midrule\n";
+  text += join(table.header, {}, " & ", tex_escaped) + " \\\\\n\\midrule\n";
   for (const auto& row : table.rows) {
-    text += join(row, {}, " & ", latex_cell) + " \\\\\n";
+    text += join(row, {}, " & ", tex_escaped) + " \\\\\n";
   }
   return text + "\\bottomrule\n\\end{tabular}\n";
 }

@@ -13,6 +13,11 @@ struct Table {
   std::vector<std::vector<std::string>> rows;  ///< each as long as the header
 };
 
+/// Names for one line of a table, a title or a comment: control characters become blanks.
+[[nodiscard]] std::string one_line(std::string_view text);
+/// One line that LaTeX shows as it is, in the OT1 encoding too.
+[[nodiscard]] std::string tex_escaped(std::string_view text);
+
 /// Aligned for reading, two blanks between columns.
 [[nodiscard]] std::string text_table(const Table& table);
 /// RFC 4180, with LF. A cell that a spreadsheet would take for a formula gets an apostrophe in front, numbers

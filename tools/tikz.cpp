@@ -3,28 +3,11 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "tools/table.h"
+
 namespace makespan {
 
 namespace {
-
-/// Texts hold nothing that TeX reads as its own but these.
-std::string escaped(std::string_view text) {
-  constexpr std::string_view kMicro = "µ";
-  std::string result;
-  while (!text.empty()) {
-    if (text.starts_with(kMicro)) {
-      result += "\\ensuremath{\\mu}";
-      text.remove_prefix(kMicro.size());
-      continue;
-    }
-    if (std::string_view("%&#_${}").find(text.front()) != std::string_view::npos) {
-      result += '\\';
-    }
-    result += text.front();
-    text.remove_prefix(1);
-  }
-  return result;
-}
 
 /// Hexadecimal digits as xcolor wants them.
 std::string upper(std::string digits) {
@@ -48,7 +31,7 @@ constexpr std::string_view kHead =
 }  // namespace
 
 std::string tikz_document(const TikzPicture& picture) {
-  return fmt::format("% {}\n% {}\n", picture.title, picture.description) +
+  return fmt::format("% {}\n% {}\n", one_line(picture.title), one_line(picture.description)) +
          "% Compiles as it is. In a document that loads tikz, \\input takes the picture alone.\n" +
          fmt::format("% To restyle it, change {}.\n", picture.restyle) + std::string(kHead) +
          fmt::format(
@@ -81,7 +64,7 @@ std::string tikz_texts(std::span<const FigureText> texts) {
                           words.anchor == Anchor::start    ? "base west"
                           : words.anchor == Anchor::middle ? "base"
                                                            : "base east",
-                          words.x, words.y, escaped(words.text));
+                          words.x, words.y, tex_escaped(words.text));
   }
   return result;
 }

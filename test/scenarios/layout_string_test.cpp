@@ -63,6 +63,11 @@ TEST(LayoutString, says_which_character_is_wrong) {
   EXPECT_EQ(fault("Et*99999999999999999999L"), "character 3, '*', needs a number from 1 to 10000 behind it");
   EXPECT_EQ(fault("Et*2*3L"), "character 5, '*', repeats what is repeated already");
   EXPECT_EQ(fault("E(t*10000|)*10000L"), "character 12, '*', makes more than 1000000 layers and stages");
+  EXPECT_EQ(fault("E\u00e9L"), "character 2, '\u00e9', is none of E, t, L and |");
+  EXPECT_EQ(fault("E\U0001F600"), "character 2, '\U0001F600', is none of E, t, L and |");
+  EXPECT_EQ(fault("E\xE9L"), "character 2, byte 0xE9, is none of E, t, L and |");
+  EXPECT_EQ(fault("E\xE2\x82"), "character 2, byte 0xE2, is none of E, t, L and |");
+  EXPECT_EQ(fault("E\nL"), "character 2, byte 0x0A, is none of E, t, L and |");
   EXPECT_EQ(fault("*"), "character 1, '*', is none of E, t, L and |");
 }
 

@@ -96,6 +96,39 @@ TEST(CompareSchedules, RefusesChunksForAKindThatHasOne) {
   EXPECT_THAT(outcome.err, HasSubstr("gpipe has one chunk per rank, not 2"));
 }
 
+TEST(CompareSchedules, LeavesOutPiecesThatAKindDoesNotTake) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("tiny.yaml", tiny_with("{kind: seq1f1b, pieces: 4}"));
+  EXPECT_THAT(texts(rows_of({file, "--schedules", "1f1b,seq1f1b,list"}), "fingerprint"),
+              ElementsAre(fingerprint_with("1f1b"), fingerprint_with("{kind: seq1f1b, pieces: 4}"),
+                          fingerprint_with("list")));
+}
+
+TEST(CompareSchedules, LeavesOutHowStepsAreSynchronisedWhereTheyAreNot) {
+  const std::vector<std::string> untied = {"tiny-8xa100", "--set", "model.tied_embeddings=false"};
+  const auto rows = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = untied;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return texts(rows_of(arguments), "fingerprint");
+  };
+  EXPECT_EQ(
+      rows({"--set", "schedule.optimizer_sync=post-validation", "--schedules", "pipedream,pipedream-2bw"}),
+      rows({"--schedules", "pipedream,pipedream-2bw"}));
+}
+
+TEST(CompareSchedules, NamesTheOptionOfAnUnknownKind) {
+  const auto error = [](const std::string& schedules) {
+    const Outcome outcome = call({"compare", "tiny-8xa100", "--schedules", schedules});
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(outcome.out, "");
+    return outcome.err;
+  };
+  EXPECT_THAT(error("foo"), AllOf(HasSubstr("--schedules: unknown kind 'foo'"), HasSubstr("list, all\n")));
+  EXPECT_THAT(error("al"), HasSubstr("did you mean 'all'?"));
+  EXPECT_THAT(error("1f1c:2"), HasSubstr("unknown kind '1f1c'\n  hint: did you mean '1f1b'?"));
+  EXPECT_THAT(error("all,1f1b"), HasSubstr("--schedules: 'all' stands alone"));
+}
+
 TEST(CompareSchedules, RunsAllAndSortsThemWithReasons) {
   const json rows = rows_of({"llama3-8b-64xh100", "--schedules", "all"});
   ASSERT_GE(rows.size(), 12U);
@@ -145,6 +178,21 @@ TEST(CompareSchedules, DividesAProfileAmongTheChunksOfAnotherSchedule) {
     return sum;
   };
   EXPECT_NEAR(compute(rows[0]), compute(rows[1]), 1e-6 * compute(rows[0]));
+}
+
+/// Half of each of the profile's times, and of the pair's, by hand.
+TEST(CompareSchedules, DividesTheTimeOfAnOverlappedPairToo) {
+  const json rows = rows_of(
+      {"zero-bubble-1.5b", "--set", "workload.profile.forward_backward=30 ms", "--schedules", "dualpipev"});
+  const Outcome halves =
+      call({"run", "zero-bubble-1.5b", "--set", "schedule.kind=dualpipev", "--set",
+            "workload.profile.forward=9.261 ms", "--set", "workload.profile.backward_input=9.043 ms", "--set",
+            "workload.profile.backward_weight=4.6685 ms", "--set", "workload.profile.forward_backward=15 ms",
+            "--format", "json"});
+  ASSERT_EQ(halves.code, 0) << halves.err;
+  EXPECT_EQ(rows[0]["iteration_time_s"], json::parse(halves.out)["iteration_time_s"]);
+  EXPECT_NE(rows[0]["iteration_time_s"],
+            rows_of({"zero-bubble-1.5b", "--schedules", "dualpipev"})[0]["iteration_time_s"]);
 }
 
 TEST(CompareSchedules, LeavesOutChunksThatAKindDoesNotHave) {

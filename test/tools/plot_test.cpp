@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "scenarios/reader.h"
 #include "scenarios/resolve.h"
+#include "schedules/searches.h"
 #include "test/tools/cli_fixture.h"
 #include "tools/bubble_figure.h"
 #include "tools/count_series.h"
@@ -225,7 +226,7 @@ TEST(BubbleFigure, PlacesMarksByTheirBubble) {
 }
 
 /// In grey as well: by shape and dash alone.
-TEST(BubbleFigure, TellsSixteenLinesApart) {
+TEST(BubbleFigure, TellsAllItsLinesApart) {
   std::vector<BubbleSeries> series;
   for (std::size_t i = 0; i < kMostBubbleSeries; ++i) {
     series.push_back(
@@ -283,6 +284,57 @@ TEST(CompareMicrobatches, GivesTheReasonForANumberThatAScheduleRefuses) {
   EXPECT_TRUE(rows[0].contains("reason"));
   EXPECT_FALSE(rows[1].contains("reason"));
   EXPECT_THAT(content_of(figure), AllOf(HasSubstr("{4}"), HasSubstr("{8}")));
+}
+
+/// Only what the number is to blame for is a row.
+TEST(CompareMicrobatches, RefusesWhatNoNumberWouldMend) {
+  const auto error = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "compare");
+    arguments.insert(arguments.end(), {"--microbatches", "4,8"});
+    const Outcome outcome = call(arguments);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(outcome.out, "");
+    return outcome.err;
+  };
+  EXPECT_THAT(error({"nosuch"}), HasSubstr("'nosuch': is neither a YAML file nor"));
+  EXPECT_THAT(error({"tiny-8xa100", "--set", "trainin.x=1"}), HasSubstr("trainin: unknown key"));
+  EXPECT_THAT(error({"tiny-8xa100", "--set", "parallelism.pipeline=3"}), HasSubstr("needs 12 GPUs"));
+  EXPECT_THAT(error({"tiny-8xa100", "--schedules", "1f1b:7"}), HasSubstr("one chunk per rank, not 7"));
+}
+
+TEST(CompareMicrobatches, ChecksTheFigureBeforeTheRuns) {
+  const TemporaryFolder folder;
+  const auto outcome = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"compare", "tiny-8xa100", "--microbatches", "4"});
+    return call(arguments);
+  };
+  const std::string figure = (folder.path() / "bubble.svg").string();
+  const Outcome width = outcome({"--bubble-figure", figure, "--figure-width", "1in", "--set", "trainin.x=1"});
+  EXPECT_EQ(width.code, 2);
+  EXPECT_THAT(width.err, HasSubstr("--figure-width: '1in' is not from 2in to 100in"));
+  const Outcome path =
+      outcome({"--bubble-figure", (folder.path() / "none" / "b.svg").string(), "--set", "trainin.x=1"});
+  EXPECT_EQ(path.code, 3);
+  EXPECT_THAT(path.err, HasSubstr("cannot be created"));
+  const Outcome lines =
+      outcome({"--bubble-figure", figure, "--schedules",
+               "1f1b,1f1b,1f1b,1f1b,1f1b,1f1b,1f1b,1f1b,1f1b,1f1b,1f1b,1f1b,1f1b,1f1b,1f1b,1f1b,1f1b,1f1b,"
+               "1f1b,1f1b,1f1b,1f1b,1f1b,1f1b,1f1b",
+               "--set", "trainin.x=1"});
+  EXPECT_EQ(lines.code, 2);
+  EXPECT_THAT(lines.err, HasSubstr("--bubble-figure: 25 lines are more than the 24 that are told apart"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(BubbleFigure, HasRoomForAllSchedules) {
+  EXPECT_LE(schedule_kinds().size() + schedule_searches().size(), kMostBubbleSeries);
+}
+
+TEST(BubbleFigure, WritesNamesThatTexReadsAsItsOwn) {
+  const std::vector<BubbleSeries> series = {{"a^b\\alpha", {{4, 0.40, true}}}};
+  const std::string tikz = plot_tikz(bubble_figure("one\n\\two", series, kColumnWidth, "--bubble-figure"));
+  EXPECT_THAT(tikz, HasSubstr("{a\\^{}b\\textbackslash{}alpha}"));
+  EXPECT_TRUE(tikz.starts_with("% Bubble against micro-batches of one \\two\n% Bubble as a share"));
 }
 
 TEST(CompareMicrobatches, RefusesWhatDoesNotGoTogether) {

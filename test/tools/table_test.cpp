@@ -1,5 +1,6 @@
 #include "tools/table.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tools/report_writer.h"
@@ -31,6 +32,21 @@ TEST(Table, EscapesLatex) {
   EXPECT_EQ(latex_table({{"a_b", "%"}, {{"\\x~{}", "1 & 2"}}}),
             "\\begin{tabular}{lr}\n\\toprule\na\\_b & \\% \\\\\n\\midrule\n"
             "\\textbackslash{}x\\~{}\\{\\} & 1 \\& 2 \\\\\n\\bottomrule\n\\end{tabular}\n");
+}
+
+TEST(Tables, KeepARowOnOneLine) {
+  const Table table{{"name", "x"}, {{"a\nb\tc\x7f", "1"}}};
+  EXPECT_EQ(text_table(table), "name    x\na b c   1\n");
+  EXPECT_EQ(markdown_table(table), "| name | x |\n| --- | ---: |\n| a b c  | 1 |\n");
+  EXPECT_THAT(latex_table(table), testing::HasSubstr("\na b c  & 1 \\\\\n"));
+  EXPECT_EQ(csv_table({{"name"}, {{"a\nb"}}}), "name\n\"a\nb\"\n");
+}
+
+TEST(TexEscaped, WritesWhatTexReadsAsItsOwn) {
+  EXPECT_EQ(tex_escaped("a^b~\\alpha"), "a\\^{}b\\~{}\\textbackslash{}alpha");
+  EXPECT_EQ(tex_escaped("<|>"), "\\textless{}\\textbar{}\\textgreater{}");
+  EXPECT_EQ(tex_escaped("5 % of µs"), "5 \\% of \\ensuremath{\\mu}s");
+  EXPECT_EQ(tex_escaped("a\nb"), "a b");
 }
 
 TEST(TimeText, KeepsFourDigitsInTheUnitThatSuits) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "scenarios/lower.h"
 #include "scenarios/reader.h"
 #include "scenarios/resolve.h"
@@ -17,10 +18,13 @@
 #include "tools/count_series.h"
 #include "tools/output_file.h"
 #include "tools/progress.h"
+#include "tools/table.h"
 
 namespace makespan {
 
 namespace {
+
+constexpr std::string_view kAll = "all";
 
 struct Options {
   std::vector<std::string> scenarios;
@@ -47,10 +51,27 @@ struct Candidate {
   std::int64_t microbatches = 0;  ///< 0: as many as the scenario has
 };
 
+void require_kind(const std::string& name) {
+  std::vector<std::string_view> names;
+  for (const ScheduleKind& kind : schedule_kinds()) {
+    names.push_back(kind.name);
+  }
+  for (const ScheduleSearch& search : schedule_searches()) {
+    names.push_back(search.kind.name);
+  }
+  if (std::find(names.begin(), names.end(), name) == names.end()) {
+    names.push_back(kAll);
+    throw InputError(SourceLocation{}, "--schedules", "unknown kind '" + name + "'", suggestion(name, names));
+  }
+}
+
 Choice parse_choice(const std::string& text) {
   const std::size_t colon = text.find(':');
   Choice choice{text, text.substr(0, colon)};
-  (void)named_schedule(choice.kind);  // refuses unknown names
+  if (text == kAll) {
+    throw InputError(SourceLocation{}, "--schedules", "'all' stands alone", "keep 'all', or the others");
+  }
+  require_kind(choice.kind);
   if (colon != std::string::npos) {
     const char* const end = text.data() + text.size();
     const auto [stopped, error] = std::from_chars(text.data() + colon + 1, end, choice.chunks);
@@ -90,11 +111,11 @@ class ScenarioSource {
 };
 
 bool asks_for_all(const Options& options) {
-  return options.schedules.size() == 1 && options.schedules.front() == "all";
+  return options.schedules.size() == 1 && options.schedules.front() == kAll;
 }
 
-/// Every kind that scenarios run, those with a choice of chunks with two, then the searches; `own` first, as
-/// it is.
+/// Every kind with a flush, those with a choice of chunks with two, then the searches; `own` first, as it is.
+/// Iterations without a flush are one stream, whose times are of another kind.
 std::vector<std::string> all_schedules(const std::string& own) {
   std::vector<std::string> schedules = {own};
   for (const ScheduleKind& kind : schedule_kinds()) {
@@ -186,6 +207,14 @@ void drop_foreign_keys(Scenario& scenario, const Choice& choice) {
     scenario.schedule.lifo = usual.lifo;
     scenario.locations.erase("schedule.lifo");
   }
+  if (!kind.has_pieces) {
+    scenario.schedule.pieces = usual.pieces;
+    scenario.locations.erase("schedule.pieces");
+  }
+  if (kind.update != Update::flush) {
+    scenario.schedule.optimizer_sync = usual.optimizer_sync;
+    scenario.locations.erase("schedule.optimizer_sync");
+  }
 }
 
 /// The times of a profile are those of one stage. A schedule with other chunks cuts a rank's share into other
@@ -199,8 +228,8 @@ void share_profile(Scenario& scenario, std::int64_t own_chunks) {
     return;
   }
   Profile& profile = *scenario.profile;
-  for (std::vector<Time>* times :
-       {&profile.forward, &profile.backward, &profile.backward_input, &profile.backward_weight}) {
+  for (std::vector<Time>* times : {&profile.forward, &profile.backward, &profile.backward_input,
+                                   &profile.backward_weight, &profile.forward_backward}) {
     if (times->size() > 1) {
       throw InputError(SourceLocation{}, "--schedules",
                        "the profile gives each of its stages a time of its own, and " + schedule.kind +
@@ -231,20 +260,50 @@ Scenario with_choice(const Candidate& candidate, const Scenario& own, const Opti
   return scenario;
 }
 
-/// The global batch that gives every replica so many micro-batches.
-std::int64_t global_batch(Scenario scenario, std::int64_t microbatches) {
+/// The samples of a micro-batch in all replicas.
+std::int64_t samples_per_microbatch(Scenario scenario) {
   std::vector<std::string> ignored;
   resolve(scenario, ignored);
-  return microbatches * scenario.training.micro_batch * scenario.parallelism.data;
+  return scenario.training.micro_batch * scenario.parallelism.data;
 }
 
-Scenario read_candidate(const Candidate& candidate, const Options& options, ScenarioSource& source) {
-  const Scenario own = source.read(candidate.scenario, options.overrides);
-  Scenario scenario = candidate.choice ? with_choice(candidate, own, options, source) : own;
+/// A scenario as it is read, and what its candidates have from it.
+struct Origin {
+  Scenario own;
+  std::int64_t samples = 0;  ///< per micro-batch; 0 where nobody asks
+};
+
+Scenario scenario_of(const Candidate& candidate, const Origin& origin, const Options& options,
+                     ScenarioSource& source) {
+  Scenario scenario = candidate.choice ? with_choice(candidate, origin.own, options, source) : origin.own;
   if (candidate.microbatches > 0) {
-    scenario.training.global_batch = global_batch(own, candidate.microbatches);
+    scenario.training.global_batch = candidate.microbatches * origin.samples;
   }
   return scenario;
+}
+
+/// Why the candidate is refused; empty if it is not.
+std::string refusal(const Candidate& candidate, const Origin& origin, const Options& options,
+                    ScenarioSource& source) {
+  try {
+    Scenario scenario = scenario_of(candidate, origin, options, source);
+    std::vector<std::string> ignored;
+    resolve(scenario, ignored);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
+/// Whether `reason`, for which the candidate is refused, is about its number of micro-batches: one that is
+/// not meets another number word for word.
+bool is_about_microbatches(const std::string& reason, Candidate candidate, const Origin& origin,
+                           const Options& options, ScenarioSource& source) {
+  if (candidate.microbatches == 0) {
+    return false;
+  }
+  ++candidate.microbatches;
+  return refusal(candidate, origin, options, source) != reason;
 }
 
 /// `name`, or with the first free " #2", " #3", ... behind it.
@@ -259,13 +318,17 @@ std::string unique_name(const std::vector<CompareRow>& rows, const std::string& 
   return result;
 }
 
-/// Runs a candidate. Where all schedules are asked for, or several numbers of micro-batches, one that the
-/// scenario does not allow is a row with the reason.
+/// Runs a candidate. A number of micro-batches that it does not allow is a row with the reason, and, where
+/// all schedules are asked for, so is a schedule that the scenario does not allow.
 CompareRow run_candidate(const Candidate& candidate, const Options& options, ScenarioSource& source,
                          Context& context) {
   CompareRow row{candidate.choice ? candidate.choice->text : candidate.scenario, std::nullopt};
+  Origin origin{source.read(candidate.scenario, options.overrides)};
+  if (candidate.microbatches > 0) {
+    origin.samples = samples_per_microbatch(origin.own);
+  }
   try {
-    Prepared prepared = prepare_scenario(read_candidate(candidate, options, source));
+    Prepared prepared = prepare_scenario(scenario_of(candidate, origin, options, source));
     row.name = candidate.choice ? row.name : prepared.scenario.name;
     row.microbatches = prepared.scenario.microbatches();
     Run run = simulate_scenario(std::move(prepared), false, context);
@@ -277,12 +340,13 @@ CompareRow run_candidate(const Candidate& candidate, const Options& options, Sce
   } catch (const InfeasibleError& error) {
     row.reason = error.what();
   } catch (const InputError& error) {
-    if (!asks_for_all(options) && options.microbatches.empty()) {
+    if (!asks_for_all(options) && !is_about_microbatches(error.what(), candidate, origin, options, source)) {
       throw;
     }
     row.reason = error.what();
   }
-  std::replace(row.reason.begin(), row.reason.end(), '\n', ' ');
+  row.name = one_line(row.name);
+  row.reason = one_line(row.reason);
   row.series = row.name;
   if (candidate.microbatches > 0) {
     row.microbatches = candidate.microbatches;
@@ -319,9 +383,14 @@ std::vector<BubbleSeries> bubble_series(const std::vector<CompareRow>& rows) {
   return series;
 }
 
+double figure_width(const Options& options) {
+  return options.figure_width.empty() ? kColumnWidth : read_width(options.figure_width, "--figure-width");
+}
+
 void check_options(const Options& options) {
   if (!options.bubble_figure.empty()) {
     require_plot_name(options.bubble_figure, "--bubble-figure");
+    (void)figure_width(options);
     if (options.microbatches.empty()) {
       throw InputError({}, "--bubble-figure", "needs --microbatches", "such as --microbatches 8:128:x2");
     }
@@ -330,10 +399,18 @@ void check_options(const Options& options) {
   }
 }
 
+void require_room(std::size_t lines) {
+  if (lines > kMostBubbleSeries) {
+    throw InputError({}, "--bubble-figure",
+                     std::to_string(lines) + " lines are more than the " + std::to_string(kMostBubbleSeries) +
+                         " that are told apart",
+                     "choose fewer schedules or scenarios");
+  }
+}
+
 void write_bubble_figure(const std::vector<CompareRow>& rows, const Options& options) {
-  const double width =
-      options.figure_width.empty() ? kColumnWidth : read_width(options.figure_width, "--figure-width");
-  const Plot plot = bubble_figure(options.scenarios.front(), bubble_series(rows), width, "--bubble-figure");
+  const Plot plot =
+      bubble_figure(options.scenarios.front(), bubble_series(rows), figure_width(options), "--bubble-figure");
   write_file(options.bubble_figure, plot_text(plot, options.bubble_figure, "--bubble-figure"));
 }
 
@@ -341,7 +418,12 @@ ExitCode run_command(const Options& options, Context& context) {
   check_options(options);
   std::vector<CompareRow> rows;
   ScenarioSource source;
-  for (const Candidate& candidate : with_microbatches(candidates(options, source), options)) {
+  const std::vector<Candidate> lines = candidates(options, source);
+  if (!options.bubble_figure.empty()) {
+    require_room(lines.size());
+    (void)OutputFile(options.bubble_figure);  // refuses now what it would refuse behind all runs
+  }
+  for (const Candidate& candidate : with_microbatches(lines, options)) {
     CompareRow row = run_candidate(candidate, options, source, context);
     row.name = unique_name(rows, row.name);
     rows.push_back(std::move(row));
