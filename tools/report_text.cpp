@@ -35,8 +35,8 @@ std::string ranks_text(const std::vector<int>& ranks) {
 }
 
 std::string headline(const Report& report) {
-  std::string text = fmt::format("{}: {}, {} GPUs on {} node{}\n\n", report.scenario, report.schedule,
-                                 report.gpus, report.nodes, report.nodes == 1 ? "" : "s");
+  std::string text = fmt::format("{}: {}, {} GPUs on {} node{}\n\n", one_line(report.scenario),
+                                 report.schedule, report.gpus, report.nodes, report.nodes == 1 ? "" : "s");
   const auto line = [&text](std::string_view what, const std::string& value) {
     text += fmt::format("{:<16} {}\n", what, value);
   };

@@ -177,6 +177,24 @@ TEST(MemoryFigure, RefusesWhatItCannotShow) {
   EXPECT_THAT(none.err, HasSubstr("--memory-figure: no rank holds any memory"));
 }
 
+TEST(MemoryFigure, HasItsWidthCheckedBeforeTheRun) {
+  const TemporaryFolder folder;
+  const std::string figure = (folder.path() / "memory.tex").string();
+  const Outcome width = call({"run", "nosuch", "--memory-figure", figure, "--figure-width", "1in"});
+  EXPECT_EQ(width.code, 2);
+  EXPECT_THAT(width.err, HasSubstr("--figure-width: '1in' is not from 2in to 100in"));
+}
+
+TEST(MemoryFigure, KeepsANameOnOneLineOfTheComment) {
+  const TemporaryFolder folder;
+  const std::string figure = (folder.path() / "memory.tex").string();
+  const Outcome outcome =
+      call({"run", "tiny-8xa100", "--set", "name=\"a\\n\\\\undefined\"", "--memory-figure", figure});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(outcome.out.starts_with("a \\undefined: 1f1b"));
+  EXPECT_TRUE(content_of(figure).starts_with("% Memory over time of a \\undefined, 1f1b\n% What"));
+}
+
 TEST(MemoryFigure, IsWrittenByRun) {
   const TemporaryFolder folder;
   const std::string svg = (folder.path() / "memory.svg").string();

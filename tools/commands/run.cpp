@@ -54,18 +54,21 @@ void write_results(const Run& run, const Options& options, const std::vector<int
   context.log->info("wrote scenario.yaml, report.json and trace.json.gz to {}", folder.string());
 }
 
+double figure_width(const Options& options) {
+  return options.figure_width.empty() ? kColumnWidth : read_width(options.figure_width, "--figure-width");
+}
+
 void check_options(const Options& options) {
   if (!options.memory_figure.empty()) {
     require_plot_name(options.memory_figure, "--memory-figure");
+    (void)figure_width(options);
   } else if (!options.figure_width.empty()) {
     throw InputError({}, "--figure-width", "is for --memory-figure");
   }
 }
 
 void write_memory_figure(const Run& run, const Options& options, const std::vector<int>& ranks) {
-  const double width =
-      options.figure_width.empty() ? kColumnWidth : read_width(options.figure_width, "--figure-width");
-  const Plot plot = memory_figure(run, ranks, width, "--memory-figure");
+  const Plot plot = memory_figure(run, ranks, figure_width(options), "--memory-figure");
   write_file(options.memory_figure, plot_text(plot, options.memory_figure, "--memory-figure"));
 }
 
