@@ -88,7 +88,7 @@ Table people_table(const std::vector<CompareRow>& rows, double baseline) {
               {}};
   for (const CompareRow& row : rows) {
     if (row.report) {
-      table.rows.push_back(people_row(row.name, *row.report, baseline));
+      table.rows.push_back(people_row(row.name, *row.report, baseline * row.work));
     }
   }
   return table;
@@ -122,7 +122,7 @@ std::map<std::string, std::string> exact_cells(const CompareRow& row, double bas
   const Report& report = *row.report;
   const Figures figures = figures_of(report);
   cells.insert({{"iteration_time_s", exact(figures.iteration)},
-                {"speed_up", exact(speed_up(baseline, figures.iteration))},
+                {"speed_up", exact(speed_up(baseline * row.work, figures.iteration))},
                 {"tokens_per_s", exact(report.tokens_per_s)},
                 {"model_tflops_per_gpu", exact(report.model_tflops_per_gpu)},
                 {"mfu", exact(report.mfu)},
@@ -176,7 +176,7 @@ std::string comparison_json(const std::vector<CompareRow>& rows, double baseline
     ordered_json entry = ordered_json::object();
     if (row.report) {
       entry = ordered_json::parse(report_json(*row.report));
-      entry["speed_up"] = speed_up(baseline, seconds(row.report->iteration_time));
+      entry["speed_up"] = speed_up(baseline * row.work, seconds(row.report->iteration_time));
     } else {
       entry["reason"] = row.reason;
     }

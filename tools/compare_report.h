@@ -17,6 +17,7 @@ struct CompareRow {
   std::vector<WhatIf> what_if = {};  ///< its runs with one cause made free, where they are asked for
   std::string series = {};           ///< the name without a number of micro-batches
   std::int64_t microbatches = 0;     ///< per iteration of a replica; 0 where it was not understood
+  double work = 1;                   ///< of an iteration, over that of the baseline, for speed-ups
 };
 
 /// Side by side, speed-ups over an iteration of `baseline` seconds; then, where they are there, a table for

@@ -156,6 +156,16 @@ TEST(CompareSchedules, RunsAllAndSortsThemWithReasons) {
   EXPECT_THAT(std::string(of("hanayo:2")["reason"]), HasSubstr("16 is more than the 4 ranks"));
 }
 
+TEST(CompareSchedules, SpeedUpsOverOtherNumbersOfMicroBatchesArePerMicroBatch) {
+  const json rows = rows_of({"tiny-8xa100", "--schedules", "1f1b,zb-h1", "--microbatches", "4,8"});
+  ASSERT_EQ(rows.size(), 4U);
+  const double first = rows[0]["iteration_time_s"];
+  for (const json& row : rows) {
+    const double batches = std::string(row["name"]).ends_with("m=8") ? 2 : 1;  // over the first row's
+    EXPECT_DOUBLE_EQ(row["speed_up"], batches * first / row["iteration_time_s"].get<double>()) << row["name"];
+  }
+}
+
 TEST(CompareSchedules, PrintsEveryFormat) {
   const auto print = [](const std::string& format) {
     const Outcome outcome = call({"compare", "tiny-8xa100", "--schedules", "1f1b,zb-h1", "--format", format});

@@ -432,6 +432,11 @@ ExitCode run_command(const Options& options, Context& context) {
       std::find_if(rows.begin(), rows.end(), [](const CompareRow& row) { return row.report.has_value(); });
   const bool has_run = first != rows.end();
   const double baseline = has_run ? seconds(first->report->iteration_time) : 0.0;
+  for (CompareRow& row : rows) {
+    if (!options.microbatches.empty() && has_run) {
+      row.work = static_cast<double>(row.microbatches) / static_cast<double>(first->microbatches);
+    }
+  }
   if (!options.bubble_figure.empty() && has_run) {
     write_bubble_figure(rows, options);
   }
