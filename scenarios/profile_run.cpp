@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/simulator.h"
 #include "scenarios/lower.h"
+#include "schedules/searches.h"
 
 namespace makespan {
 
@@ -203,6 +204,7 @@ PassCosts profile_passes(const Prepared& prepared, Placement placement) {
   const std::vector<MemoryPeak> peaks = memory_peaks(lowered.graph, timeline, lowered.statics);
   const Layout layout(setup.scenario);
   const ScheduleSpec& spec = prepared.scenario.schedule;
+  const ScheduleSearch* search = find_search(spec.kind);
   PassCosts costs;
   costs.ranks.clear();
   costs.hop = profiled.hop.count();
@@ -217,7 +219,7 @@ PassCosts profile_passes(const Prepared& prepared, Placement placement) {
     } else {
       own.memory_limit = memory_left(setup, lowered.statics[device], peaks[device], Bytes(share)).count();
     }
-    require_room(own, rank, setup.schedule.chunks, spec.kind == "zb-auto");
+    require_room(own, rank, setup.schedule.chunks, search != nullptr && search->kind.splits);
     costs.ranks.push_back(own);
   }
   return costs;

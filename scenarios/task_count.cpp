@@ -94,7 +94,8 @@ Uint128 most_tasks(const Scenario& scenario) {
                     wide(data) * collective_tasks(scenario, parallelism.pipeline * tensor) +
                     wide(4 * scenario.ranks());  // optimizer steps, and norms passed from rank to rank
   }
-  if (scenario.schedule.kind == "bpipe") {  // at most all go to another rank and come back
+  if (scenario.schedule.file.empty() &&
+      named_schedule(scenario.schedule.kind).evicts) {  // at most all go to another rank and come back
     per_microbatch += wide(2 * parallelism.pipeline * tensor);
   }
   if (update_of(scenario) == Update::each_microbatch) {

@@ -32,6 +32,7 @@ struct ScheduleKind {
   bool has_lifo = false;     ///< takes ScheduleOptions::lifo
   bool has_pieces = false;   ///< takes ScheduleOptions::pieces
   bool overlaps = false;     ///< has pairs that overlap
+  bool evicts = false;       ///< moves activations to other ranks
   int replicas = 1;
   Update update = Update::flush;  ///< without a flush, iterations are one stream of micro-batches
   Schedule (*generate)(const ScheduleOptions& options) = nullptr;

@@ -78,6 +78,7 @@ extern const ScheduleKind kBpipe;
 const ScheduleKind kBpipe = {.name = "bpipe",
                              .summary = "1F1B whose first ranks keep activations on the last ones",
                              .source = "Kim et al. 2023, ICML (BPipe: memory-balanced pipeline parallelism)",
+                             .evicts = true,
                              .generate = bpipe};
 
 }  // namespace makespan
